@@ -1,1 +1,3 @@
-//! core
+//! The notebook: domain, consent, documents, keys, store and sync session of Thicket.
+pub mod entropy;
+pub mod ids;
