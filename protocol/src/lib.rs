@@ -1,5 +1,14 @@
-//! Ids, limits, frames, record heads and governance entries of Thicket.
+//! Ids, limits, frames, record heads and governance entries of Thicket: bytes in, bytes out.
+//!
+//! This crate never reads a clock, opens a socket or decrypts a body: a sync server is built on it alone.
+
 pub mod cbor;
+pub mod governance;
 pub mod ids;
+pub mod keys;
+pub mod limits;
+pub mod record;
 pub mod sign;
+
+#[doc(hidden)]
 pub use minicbor;
