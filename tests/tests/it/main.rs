@@ -1,0 +1,5 @@
+//! The checks that no single package can make, in one binary.
+
+mod arrows;
+mod house;
+mod sources;
