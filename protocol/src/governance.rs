@@ -11,7 +11,9 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, CborError};
-use crate::ids::{DeviceId, Hash, Incarnation, KeyId, MemberId, NotebookId, PublicKey, Signature, SpaceId, TeamId};
+use crate::ids::{
+    DeviceId, Hash, Incarnation, KeyId, MemberId, NotebookId, PublicKey, Signature, SpaceId, TeamId,
+};
 use crate::limits::ENTRY_BYTES_MAX;
 use crate::record::GovPoint;
 use crate::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
@@ -491,8 +493,7 @@ impl Entry {
     /// Makes the genesis of a team.
     pub fn genesis(act: Act, device: DeviceId, signer: &Signer) -> Result<Self, EntryError> {
         let author = Author::Device(device);
-        let body =
-            EntryBody { v: VERSION, suite: SUITE, team: None, seq: 0, prev: Hash::ZERO, author, act };
+        let body = EntryBody { v: VERSION, suite: SUITE, team: None, seq: 0, prev: Hash::ZERO, author, act };
         Self::sign(body, signer)
     }
 

@@ -335,9 +335,7 @@ impl Pack {
 
 /// The hash by which a governance entry binds the staged rows of a vault: H("thicket/vault/1", hashes of the rows).
 pub fn vault_hash<'r>(rows: impl IntoIterator<Item = &'r [u8]>) -> Hash {
-    let hashes: Vec<u8> = rows
-        .into_iter()
-        .flat_map(|row| *sign::hash("thicket/vault-row/1", &[row]).as_bytes())
-        .collect();
+    let hashes: Vec<u8> =
+        rows.into_iter().flat_map(|row| *sign::hash("thicket/vault-row/1", &[row]).as_bytes()).collect();
     sign::hash("thicket/vault/1", &[&hashes])
 }
