@@ -473,7 +473,7 @@ struct Wire {
     signature: Signature,
 }
 
-/// A governance entry as received; [`crate::team::Team`] judges it.
+/// A governance entry as received: well-formed, its author not yet judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     bytes: Vec<u8>,
