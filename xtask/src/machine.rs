@@ -29,7 +29,7 @@ pub(crate) fn prepare() -> Result<bool, String> {
     if no_vendor {
         eprintln!("xtask: linking the system's OpenSSL");
     } else {
-        eprintln!("xtask: pkg-config knows no OpenSSL, so it is built from source (over a minute, once)");
+        eprintln!("xtask: building OpenSSL from source, over a minute the first time");
     }
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         install(component, subcommand)?;
