@@ -1,3 +1,5 @@
 //! The notebook: domain, consent, documents, keys, store and sync session of Thicket.
 pub mod entropy;
 pub mod ids;
+pub mod time;
+pub mod vocabulary;
