@@ -1,5 +1,12 @@
 //! The notebook: domain, consent, documents, keys, store and sync session of Thicket.
+pub mod consent;
+pub mod coverage;
 pub mod entropy;
 pub mod ids;
+pub mod ledger;
+pub mod name;
+pub mod object;
+pub mod sheet;
+pub mod stamp;
 pub mod time;
 pub mod vocabulary;
