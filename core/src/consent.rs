@@ -1,7 +1,7 @@
 //! What is agreed to, refused and withdrawn: the immutable facts that consent is computed from.
 //!
 //! Consent events are sealed with the space's key alone, so they hold ids and words of closed lists, never a
-//! name or free text about a person; that goes into [`crate::object::Evidence`].
+//! name or free text about a person; that goes into [`crate::things::Evidence`].
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -364,6 +364,11 @@ impl Occasion {
         Self { encounter: None, activity: Activity::Observation, observed }
     }
 
+    /// Names what no note has but a judgement about an activity as a whole needs: any activity without encounter.
+    pub(crate) const fn of(encounter: Option<EncounterId>, activity: Activity, observed: Observed) -> Self {
+        Self { encounter, activity, observed }
+    }
+
     /// The encounter.
     pub const fn encounter(&self) -> Option<EncounterId> {
         self.encounter
@@ -380,9 +385,25 @@ impl Occasion {
     }
 }
 
+/// What a refusal or withdrawal says no to.
+#[derive(Clone, Copy)]
+pub(crate) struct No<'e> {
+    pub(crate) activities: &'e Activities,
+    pub(crate) encounter: Option<EncounterId>,
+    from: Option<Observed>,
+}
+
+impl No<'_> {
+    fn covers(&self, occasion: &Occasion) -> bool {
+        self.activities.hold(occasion.activity)
+            && on_occasion(self.encounter, occasion)
+            && self.from.is_none_or(|from| occasion.observed.reaches(from))
+    }
+}
+
 impl ConsentEvent {
-    /// Tells whether this is a refusal or withdrawal that covers the occasion.
-    pub(crate) fn forbids(&self, occasion: &Occasion) -> bool {
+    /// Reads this as a refusal or withdrawal, if it is one.
+    pub(crate) fn no(&self) -> Option<No<'_>> {
         let (activities, encounter, from) = match &self.act {
             // A refusal of one encounter holds for it, whatever the clocks say of when it was.
             Act::Refused { activities, encounter: Some(one) } => (activities, Some(*one), None),
@@ -396,18 +417,16 @@ impl ConsentEvent {
             | Act::Requested { .. }
             | Act::RequestDeferred { .. }
             | Act::Narrowed { .. }
-            | Act::Changed { .. } => return false,
+            | Act::Changed { .. } => return None,
         };
-        activities.hold(occasion.activity)
-            && on_occasion(encounter, occasion)
-            && from.is_none_or(|from| occasion.observed.reaches(from))
+        Some(No { activities, encounter, from })
     }
 
-    /// Tells whether this is a question, put or put off, about the occasion.
-    pub(crate) fn asks(&self, occasion: &Occasion) -> bool {
+    /// Reads this as a question, put or put off, if it is one.
+    pub(crate) fn question(&self) -> Option<(&Activities, Option<EncounterId>)> {
         match &self.act {
             Act::Requested { activities, encounter } | Act::RequestDeferred { activities, encounter } => {
-                activities.hold(occasion.activity) && on_occasion(*encounter, occasion)
+                Some((activities, *encounter))
             }
             Act::Given { .. }
             | Act::RenewedGiven { .. }
@@ -415,8 +434,21 @@ impl ConsentEvent {
             | Act::Withdrawn { .. }
             | Act::Invalidated { .. }
             | Act::Narrowed { .. }
-            | Act::Changed { .. } => false,
+            | Act::Changed { .. } => None,
         }
+    }
+
+    /// Tells whether this is a refusal or withdrawal that covers the occasion.
+    pub(crate) fn forbids(&self, occasion: &Occasion) -> bool {
+        self.no().is_some_and(|no| no.covers(occasion))
+    }
+
+    /// Tells whether this is a question about the occasion.
+    pub(crate) fn asks(&self, occasion: &Occasion) -> bool {
+        let about = |(activities, encounter): (&Activities, _)| {
+            activities.hold(occasion.activity) && on_occasion(encounter, occasion)
+        };
+        self.question().is_some_and(about)
     }
 }
 

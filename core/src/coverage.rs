@@ -4,13 +4,14 @@
 //! and time. So a yes at the door to a colleague who did not know of last month's withdrawal counts for nothing,
 //! whatever the clocks say; and no later event that is not such an agreement can turn a no into a yes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::ids::Hash;
 
-use crate::consent::{Act, Bound, Consent, ConsentEvent, Occasion};
-use crate::ids::{ConsentId, ParticipantId};
+use crate::consent::{Act, Bound, Consent, ConsentEvent, No, Occasion};
+use crate::ids::{ConsentId, EncounterId, ParticipantId};
 use crate::ledger::{Ledger, RecordedEvent, Terms};
+use crate::time::Day;
 use crate::vocabulary::{Activity, Actor, Change, Mode, Scope};
 
 /// Whether a participant's consent covers an occasion.
@@ -107,45 +108,41 @@ impl Ledger {
         let negatives: Vec<_> = named(case.clone()).filter(|(_, event)| event.forbids(occasion)).collect();
         let changes: Vec<_> =
             named(case).filter_map(Changed::of).filter(|c| occasion.observed().day() >= c.day()).collect();
-        let live = |agreement: &Agreement<'_>| agreement.out_of_reach(occasion).is_none();
         let agreements = self.agreements(participant, occasion.activity());
 
-        let mut covering: Option<(ConsentId, BTreeSet<Hash>)> = None;
+        let mut covering: BTreeMap<ConsentId, BTreeSet<Hash>> = BTreeMap::new();
         let mut nearest: Option<Why> = None;
         let mut answered = negatives.is_empty();
         for agreement in &agreements {
-            let lack = agreement.out_of_reach(occasion).or_else(|| {
-                let answers_all = negatives.iter().all(|negative| agreement.answers(*negative));
-                answered |= answers_all;
-                if answers_all { agreement.lacks(&changes, need) } else { None }
-            });
-            match lack {
-                Some(why) if nearest.as_ref().is_none_or(|near| near.nearness() < why.nearness()) => {
-                    nearest = Some(why);
+            let mut lack = agreement.out_of_reach(occasion);
+            if lack.is_none() {
+                if !negatives.iter().all(|negative| agreement.answers(*negative)) {
+                    continue;
                 }
-                // Scopes that different agreements lack may differ; the first by hash is told.
-                Some(_) => {}
-                None if negatives.iter().all(|negative| agreement.answers(*negative)) => {
-                    let id = agreement.consent.id;
-                    match &mut covering {
-                        Some((lowest, events)) if *lowest == id => {
-                            events.insert(agreement.hash);
-                        }
-                        Some((lowest, _)) if *lowest < id => {}
-                        Some(_) | None => covering = Some((id, BTreeSet::from([agreement.hash]))),
+                answered = true;
+                lack = agreement.lacks(&changes, need);
+            }
+            match lack {
+                None => {
+                    covering.entry(agreement.consent.id).or_default().insert(agreement.hash);
+                }
+                Some(why) => {
+                    // Of several that are equally near the first by hash is told.
+                    if nearest.as_ref().is_none_or(|near| near.nearness() < why.nearness()) {
+                        nearest = Some(why);
                     }
                 }
-                None => {}
             }
         }
-        if let Some((consent, mut events)) = covering {
+        if let Some((consent, mut events)) = covering.pop_first() {
             events.extend(self.terms.get(&consent).into_iter().flat_map(Terms::narrowed_by));
             return Coverage::Covered { consent, events };
         }
         Coverage::NotCovered(if answered {
             self.nearest_or_asked(participant, occasion, nearest)
         } else {
-            standing_no(&negatives, agreements.iter().filter(|agreement| live(agreement)))
+            let live = agreements.iter().filter(|agreement| agreement.out_of_reach(occasion).is_none());
+            standing_no(&negatives, live)
         })
     }
 
@@ -163,13 +160,25 @@ impl Ledger {
 
     /// Tells whether a question about the occasion stands unanswered: [`Why::Asked`] or [`Why::Deferred`].
     ///
-    /// The dates that people gave decide whether an agreement is the answer; they choose between two words for a
+    /// The dates that people gave decide whether a yes or no is the answer; they choose between two words for a
     /// note that stays private either way.
     pub fn open_request(&self, participant: &ParticipantId, occasion: &Occasion) -> Option<Why> {
         let questions = named(self.case(participant)).filter(|(_, event)| event.asks(occasion));
         let (_, last) = questions.max_by_key(|(hash, event)| (event.at, *hash))?;
-        let later = |agreement: &Agreement<'_>| agreement.event.at >= last.at;
-        if self.agreements(participant, occasion.activity()).iter().any(later) {
+        let (_, asked) = last.question()?;
+        let meant =
+            |encounter: Option<EncounterId>| asked.is_none() || encounter.is_none() || encounter == asked;
+        let yes = |yes: &Agreement<'_>| {
+            let encounter = if let Bound::Encounter(one) = yes.bound { Some(one) } else { None };
+            yes.event.at >= last.at && meant(encounter)
+        };
+        let no = |(_, event): (Hash, &ConsentEvent)| {
+            let about = |no: No<'_>| no.activities.hold(occasion.activity()) && meant(no.encounter);
+            event.at >= last.at && event.no().is_some_and(about)
+        };
+        if self.agreements(participant, occasion.activity()).iter().any(yes)
+            || named(self.case(participant)).any(no)
+        {
             return None;
         }
         Some(if matches!(last.act, Act::RequestDeferred { .. }) { Why::Deferred } else { Why::Asked })
@@ -178,7 +187,9 @@ impl Ledger {
     /// Lists every negative that this ledger holds for a participant: what an agreement recorded now has seen.
     pub fn seen_now(&self, participant: &ParticipantId) -> BTreeSet<Hash> {
         let negative = |(_, event): &(Hash, &ConsentEvent)| match event.act {
-            Act::Refused { .. } | Act::Withdrawn { .. } | Act::Invalidated { .. } | Act::Changed { .. } => true,
+            Act::Refused { .. } | Act::Withdrawn { .. } | Act::Invalidated { .. } | Act::Changed { .. } => {
+                true
+            }
             Act::Given { .. }
             | Act::RenewedGiven { .. }
             | Act::Requested { .. }
@@ -245,7 +256,7 @@ impl Agreement<'_> {
         self.event.actor == Actor::Proxy || self.consent.mode == Mode::Proxy
     }
 
-    fn out_of_reach(&self, occasion: &Occasion) -> Option<Why> {
+    pub(crate) fn out_of_reach(&self, occasion: &Occasion) -> Option<Why> {
         if self.terms.struck() {
             return Some(Why::Invalidated);
         }
@@ -278,7 +289,7 @@ impl<'l> Changed<'l> {
         if let Act::Changed { change } = event.act { Some(Self { hash, event, change }) } else { None }
     }
 
-    pub(crate) fn day(&self) -> crate::time::Day {
+    pub(crate) fn day(&self) -> Day {
         self.event.at.day()
     }
 }

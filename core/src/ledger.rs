@@ -10,12 +10,12 @@ use thicket_protocol::ids::{DeviceId, Hash, MemberId, NotebookId};
 use crate::consent::{Act, Consent, ConsentEvent};
 use crate::ids::{ConsentId, EncounterId, GenerationId, ParticipantId, PlaceId, SheetId};
 use crate::name::Name;
-use crate::object::{
-    DeviceName, Encounter, Evidence, Identity, MemberName, NotebookName, Object, Participant, Place,
-    PlaceIdentity, Verified,
-};
+use crate::object::{Object, Verified};
 use crate::sheet::InfoSheet;
 use crate::stamp::Stamp;
+use crate::things::{
+    DeviceName, Encounter, Evidence, Identity, MemberName, NotebookName, Participant, Place, PlaceIdentity,
+};
 use crate::time::Moment;
 use crate::vocabulary::Scope;
 
@@ -203,7 +203,11 @@ impl Ledger {
     pub fn consents(&self, participant: &ParticipantId) -> Vec<&Consent> {
         let ids: BTreeSet<_> =
             self.case(participant).filter_map(|(_, recorded)| recorded.event.act.consent()).collect();
-        ids.iter().filter_map(|id| self.consent(id)).filter(|(of, _)| of == participant).map(|(_, c)| c).collect()
+        ids.iter()
+            .filter_map(|id| self.consent(id))
+            .filter(|(of, _)| of == participant)
+            .map(|(_, c)| c)
+            .collect()
     }
 
     /// What was agreed to under that name, and by whom.
@@ -288,7 +292,10 @@ impl<T> Register<T> {
     }
 
     fn unreplaced(&self) -> impl Iterator<Item = (Hash, &T)> {
-        self.values.iter().filter(|(hash, _)| !self.replaced.contains(*hash)).map(|(hash, value)| (*hash, value))
+        self.values
+            .iter()
+            .filter(|(hash, _)| !self.replaced.contains(*hash))
+            .map(|(hash, value)| (*hash, value))
     }
 
     fn insert(&mut self, hash: Hash, replaces: &BTreeSet<Hash>, value: T) {

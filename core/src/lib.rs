@@ -1,6 +1,7 @@
 //! The notebook: domain, consent, documents, keys, store and sync session of Thicket.
 pub mod consent;
 pub mod coverage;
+pub mod duties;
 pub mod entropy;
 pub mod ids;
 pub mod ledger;
@@ -8,5 +9,6 @@ pub mod name;
 pub mod object;
 pub mod sheet;
 pub mod stamp;
+pub mod things;
 pub mod time;
 pub mod vocabulary;

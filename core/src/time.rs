@@ -44,6 +44,9 @@ pub enum TimeError {
 pub struct Day(Date);
 
 impl Day {
+    /// The last day that has a name, 9999-12-31.
+    pub const LAST: Self = Self(Date::constant(9999, 12, 31));
+
     /// Names a day, if the calendar has it.
     pub fn new(year: i16, month: i8, day: i8) -> Result<Self, TimeError> {
         Date::new(year, month, day).map(Self).map_err(|_| TimeError::Day)
@@ -85,11 +88,7 @@ impl fmt::Debug for Day {
 }
 
 impl<C> Encode<C> for Day {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.i32(self.unix_days())?.ok()
     }
 }
@@ -115,7 +114,11 @@ impl Moment {
     pub fn new(unix_ms: i64, offset_minutes: i16) -> Result<Self, TimeError> {
         let moment = Self { unix_ms, offset_minutes };
         let in_zone = offset_minutes.unsigned_abs() <= OFFSET_MINUTES_MAX.unsigned_abs();
-        if in_zone && Timestamp::from_millisecond(unix_ms).is_ok() { Ok(moment) } else { Err(TimeError::Moment) }
+        if in_zone && Timestamp::from_millisecond(unix_ms).is_ok() {
+            Ok(moment)
+        } else {
+            Err(TimeError::Moment)
+        }
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -195,11 +198,7 @@ impl Ord for Moment {
 }
 
 impl<C> Encode<C> for Moment {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.array(2)?.i64(self.unix_ms)?.i16(self.offset_minutes)?.ok()
     }
 }
@@ -247,7 +246,9 @@ impl Observed {
             (Self::Minute(this), Self::Minute(start)) => {
                 this.unix_ms.div_euclid(MINUTE_MS) >= start.unix_ms.div_euclid(MINUTE_MS)
             }
-            (Self::Day(_) | Self::Part(..), _) | (_, Self::Day(_) | Self::Part(..)) => self.day() >= start.day(),
+            (Self::Day(_) | Self::Part(..), _) | (_, Self::Day(_) | Self::Part(..)) => {
+                self.day() >= start.day()
+            }
         }
     }
 
@@ -343,7 +344,9 @@ mod tests {
 
     #[test]
     fn only_a_date_alone_is_a_day() {
-        for wrong in ["", "2026-02-30", "2026-1-1", "20260101", "2026-01-01T10:00Z", "2026-W01-1", " 2026-01-01"] {
+        for wrong in
+            ["", "2026-02-30", "2026-1-1", "20260101", "2026-01-01T10:00Z", "2026-W01-1", " 2026-01-01"]
+        {
             assert_eq!(wrong.parse::<Day>(), Err(TimeError::Day), "{wrong}");
         }
     }
@@ -364,7 +367,9 @@ mod tests {
 
     #[test]
     fn a_time_without_a_zone_is_refused() {
-        for wrong in ["2026-11-25T10:00:00", "2026-11-25", "10:00Z", "2026-11-25T10:00:00+01:00[Europe/Oslo]", "T"] {
+        for wrong in
+            ["2026-11-25T10:00:00", "2026-11-25", "10:00Z", "2026-11-25T10:00:00+01:00[Europe/Oslo]", "T"]
+        {
             assert_eq!(wrong.parse::<Moment>(), Err(TimeError::Moment), "{wrong}");
         }
     }
