@@ -316,3 +316,6 @@ fn standing_no<'a>(
     let first = negatives.first().expect("a no stands, so there is one");
     negatives.iter().find(withdrawn).map_or(Why::Refused(first.0), |(hash, _)| Why::Withdrawn(*hash))
 }
+
+#[cfg(test)]
+mod tests;

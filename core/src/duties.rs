@@ -231,3 +231,6 @@ fn best(states: impl Iterator<Item = State>) -> Option<State> {
     };
     states.max_by_key(force)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@ pub mod consent;
 pub mod coverage;
 pub mod duties;
 pub mod entropy;
+#[cfg(test)]
+mod field;
 pub mod ids;
 pub mod ledger;
 pub mod name;

@@ -384,3 +384,6 @@ fn check_length(bytes: &[u8]) -> Result<(), ObjectError> {
 fn object_hash(bytes: &[u8]) -> Hash {
     sign::hash("thicket/object/1", &[bytes])
 }
+
+#[cfg(test)]
+mod tests;

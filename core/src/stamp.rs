@@ -387,3 +387,6 @@ pub struct Unstampable {
     /// The status.
     pub status: StampStatus,
 }
+
+#[cfg(test)]
+mod tests;
