@@ -264,7 +264,7 @@ fn some(list: &'static str, length: usize) -> Result<(), ObjectError> {
 }
 
 /// An object as it was signed: its bytes, its signature, and what the bytes say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedObject {
     bytes: Vec<u8>,
     signature: Signature,
@@ -339,13 +339,20 @@ impl SignedObject {
 }
 
 /// The wire form of a [`SignedObject`]: `{0: bytes, 1: signature}`.
-#[derive(Debug, Encode, Decode)]
+#[derive(Encode, Decode)]
 #[cbor(map)]
 struct Wire {
     #[cbor(n(0), with = "minicbor::bytes")]
     bytes: Vec<u8>,
     #[n(1)]
     signature: Signature,
+}
+
+/// Shows the hash alone: the bytes hold names.
+impl std::fmt::Debug for SignedObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignedObject({:?})", self.hash)
+    }
 }
 
 /// What the governance log says of the device that an envelope names.

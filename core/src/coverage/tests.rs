@@ -430,9 +430,9 @@ fn says_yes(one: &Verified) -> Option<&BTreeSet<Hash>> {
 
 /// The refusals and withdrawals of Sam that cover an occasion, found without the ledger.
 fn noes(all: &[Verified], occasion: &Occasion) -> BTreeSet<Hash> {
-    let covers = |one: &&Verified| match &one.object().envelope().what {
-        Object::Consent(event) => event.participant == SAM && event.forbids(occasion),
-        _ => false,
+    let covers = |one: &&Verified| {
+        matches!(&one.object().envelope().what, Object::Consent(event)
+            if event.participant == SAM && event.forbids(occasion))
     };
     all.iter().filter(covers).map(hash).collect()
 }
