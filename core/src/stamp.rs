@@ -198,16 +198,24 @@ pub fn assess(ledger: &Ledger, note: &NoteFacts) -> Assessment {
     Assessment { status: worst.unwrap_or(StampStatus::Pending), findings }
 }
 
-/// Where a note stands, and why, person by person.
+/// Where a note stands, and why, person by person; only [`assess`] makes one, so no stamp rests on a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
-    /// The worst of all.
-    pub status: StampStatus,
-    /// Everybody in the note, in the order of their ids.
-    pub findings: Vec<Finding>,
+    status: StampStatus,
+    findings: Vec<Finding>,
 }
 
 impl Assessment {
+    /// The worst of all.
+    pub const fn status(&self) -> StampStatus {
+        self.status
+    }
+
+    /// Everybody in the note, in the order of their ids.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Makes the stamp of one generation of the note, if the note is valid.
     pub fn stamp(
         &self,
