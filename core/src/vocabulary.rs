@@ -465,6 +465,24 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_spellings_stay_for_ever() {
+        let mut golden = String::new();
+        macro_rules! list {
+            ($($name:ident)+) => { $(
+                for word in $name::ALL {
+                    let number = cbor::encode(word).into_iter().map(u32::from).sum::<u32>();
+                    golden.push_str(&format!("{} {number} {word}\n", stringify!($name)));
+                    assert_eq!(word.as_str().parse(), Ok(*word));
+                    assert_eq!(cbor::decode::<$name>(&cbor::encode(word)).expect("decodes"), *word);
+                }
+            )+ };
+        }
+        list!(Activity Realm Kind AgeBand Gender SiteType PartOfDay Mode Scope LawfulBasis Actor Channel Hold);
+        list!(UseLeft WithdrawalReason Change EvidenceKind Point Role Lawful Because StampStatus State DutyKind);
+        insta::assert_snapshot!("words", golden);
+    }
+
+    #[test]
     fn an_unknown_word_is_an_error_even_where_it_is_optional() {
         #[derive(Debug, minicbor::Encode, minicbor::Decode)]
         #[cbor(map)]
