@@ -5,3 +5,5 @@ pub mod ids;
 pub mod mention;
 mod prose_cbor;
 pub mod text;
+pub mod view;
+pub mod words;
