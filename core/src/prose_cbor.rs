@@ -1,5 +1,5 @@
-//! How prose and splices are written: `Prose` = {0: text, 1: [token], 2: [marker]}, token = [at, kind, id],
-//! marker = [at, kind, value], splice = [at, delete, prose].
+//! How prose and splices are written: `prose = {0: text, 1: [token], 2: [marker]}`, `token = [at, kind, id]`,
+//! `marker = [at, kind, value]`, `splice = [at, delete, prose]`.
 
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
