@@ -13,8 +13,8 @@ struct Found {
 
 /// Sees to it that the machine can build and check the workspace.
 ///
-/// The answer says whether the system's OpenSSL is to be linked; else OpenSSL is built from source, which takes more
-/// than a minute. The error is one sentence that names what is missing.
+/// The answer says whether the system's OpenSSL is to be linked; else OpenSSL is built from source, which takes
+/// minutes. The error is one sentence that names what is missing.
 pub(crate) fn prepare() -> Result<bool, String> {
     let no_vendor = links_system_openssl(env::var("OPENSSL_NO_VENDOR").ok().as_deref(), system_openssl());
     let found = Found {
@@ -29,7 +29,7 @@ pub(crate) fn prepare() -> Result<bool, String> {
     if no_vendor {
         eprintln!("xtask: linking the system's OpenSSL");
     } else {
-        eprintln!("xtask: pkg-config knows no OpenSSL, so it is built from source (over a minute, once)");
+        eprintln!("xtask: building OpenSSL from source, minutes the first time");
     }
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         install(component, subcommand)?;

@@ -28,7 +28,12 @@ const BANNED: [&str; 15] = [
 ];
 
 /// jiff's ways to the clock and to the machine's time zone, which core links and protocol does not.
-const BANNED_IN_CORE: [&str; 3] = ["jiff::Timestamp::now", "jiff::Zoned::now", "jiff::tz::TimeZone::system"];
+const BANNED_IN_CORE: [&str; 4] = [
+    "jiff::Timestamp::now",
+    "jiff::ZonedDateTime::now",
+    "jiff::tz::TimeZone::system",
+    "jiff::tz::TimeZone::try_system",
+];
 
 /// Names of generators that draw from the operating system or from a thread's own state.
 const RANDOMNESS: [&str; 7] =
