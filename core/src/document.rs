@@ -338,10 +338,14 @@ impl NoteDocument {
 
     /// What the note says now, edits that wait included.
     pub fn view(&self) -> Result<View, DocumentError> {
-        let prose = |field: Field| Ok(Prose::from_units(&self.units(&self.object(field.key())?)?));
-        let (title, text): (Result<_, DocumentError>, Result<_, DocumentError>) =
-            (prose(Field::Title), prose(Field::Text));
-        Ok(View { title: title?, text: text?, meta: crate::meta::read(&self.document)? })
+        let prose = |field: Field| -> Result<Prose, DocumentError> {
+            Ok(Prose::from_units(&self.units(&self.object(field.key())?)?))
+        };
+        Ok(View {
+            title: prose(Field::Title)?,
+            text: prose(Field::Text)?,
+            meta: crate::meta::read(&self.document)?,
+        })
     }
 
     /// Applies what a draft changed as one change at the heads the draft began from, so that it merges with what
