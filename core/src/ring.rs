@@ -118,20 +118,10 @@ impl Ring {
 
     /// Writes both copies under the same wrapping key and a fresh salt; for what adds to the ring.
     ///
-    /// When it fails between the copies, the new contents may stand already: open again to learn which do.
+    /// After [`RingError::Storage`] the new contents may stand already: open again to learn which do.
     pub fn write(&mut self, contents: &RingContents, entropy: &mut dyn Entropy) -> Result<(), RingError> {
-        let generation = self.generation + 1;
-        let bytes = format::seal(generation, &self.lock, &self.wrapping, contents, entropy);
-        if bytes.len() > RING_BYTES_MAX {
-            return Err(RingError::TooLarge);
-        }
-        self.generation = generation;
-        self.copies_agree = false;
-        for name in [RING_FILE, RING_COPY_FILE] {
-            replace(&self.folder, name, &bytes)?;
-        }
-        self.copies_agree = true;
-        Ok(())
+        let bytes = format::seal(self.generation + 1, &self.lock, &self.wrapping, contents, entropy)?;
+        self.put(&bytes)
     }
 
     /// Writes both copies under another wrapping; for what takes something out, and for another passphrase.
@@ -144,8 +134,10 @@ impl Ring {
         contents: &RingContents,
         entropy: &mut dyn Entropy,
     ) -> Result<(), RingError> {
-        (self.lock, self.wrapping) = format::make_lock(wrapping, entropy)?;
-        self.write(contents, entropy)
+        let (lock, wrapping) = format::make_lock(wrapping, entropy)?;
+        let bytes = format::seal(self.generation + 1, &lock, &wrapping, contents, entropy)?;
+        (self.lock, self.wrapping) = (lock, wrapping);
+        self.put(&bytes)
     }
 
     /// What the ring asks for when it is opened next.
@@ -162,6 +154,16 @@ impl Ring {
     /// writes at once, since an older copy may hold what was taken out.
     pub fn copies_agree(&self) -> bool {
         self.copies_agree
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), RingError> {
+        self.generation += 1;
+        self.copies_agree = false;
+        for name in [RING_FILE, RING_COPY_FILE] {
+            replace(&self.folder, name, bytes)?;
+        }
+        self.copies_agree = true;
+        Ok(())
     }
 }
 

@@ -8,7 +8,6 @@ mod local;
 mod pack;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use thicket_protocol::cbor::CborError;
 use thicket_protocol::ids::KeyId;
 use thicket_protocol::keys::{KeyError, SpaceEpoch};
 use thicket_protocol::limits::TAG_BYTES;
@@ -41,15 +40,12 @@ pub enum OpenError {
     /// A key is not held (yet): keep what is sealed, and try again when keys have come.
     #[error("the key {0} is not held")]
     MissingKey(KeyId),
-    /// It was altered, or sealed under other keys than it says.
+    /// It was altered, or sealed under other keys or with another content than it says.
     #[error("sealed bytes are damaged")]
     Damaged,
     /// An epoch's key is not the one that the log committed to.
     #[error("the key of epoch {} is not the one that the log names", .0.epoch)]
     WrongEpochKey(SpaceEpoch),
-    /// It opens, and what is inside is not of the shape.
-    #[error("sealed bytes hold another shape")]
-    Inside(#[source] CborError),
 }
 
 type AeadKey = [u8; 32];

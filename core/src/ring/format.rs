@@ -145,21 +145,21 @@ fn stretch(passphrase: &str, cost: KdfCost, salt: &[u8; SALT_BYTES]) -> Result<W
     Ok(WrappingKey::from_bytes(*out))
 }
 
-/// Writes a ring.
+/// Writes a ring of at most [`RING_BYTES_MAX`].
 pub(super) fn seal(
     generation: u64,
     lock: &Lock,
     wrapping: &WrappingKey,
     contents: &RingContents,
     entropy: &mut dyn Entropy,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, RingError> {
     let salt: [u8; SALT_BYTES] = entropy.bytes();
     let mut header = [MAGIC.as_slice(), &[VERSION], &generation.to_be_bytes()].concat();
     lock.write(&mut header);
     header.extend_from_slice(&salt);
     let mut out = aead_seal(&ring_key(&salt, wrapping), &header, &header, &encode_secret(contents));
     out.extend_from_slice(digest(&SHA256, &out).as_ref());
-    out
+    if out.len() <= RING_BYTES_MAX { Ok(out) } else { Err(RingError::TooLarge) }
 }
 
 fn ring_key(salt: &[u8; SALT_BYTES], wrapping: &WrappingKey) -> Zeroizing<[u8; 32]> {

@@ -352,14 +352,12 @@ fn a_ring_has_a_greatest_size_and_one_past_it_leaves_the_old_one() {
             .collect(),
         ..contents_of(2)
     };
-    let bytes_of = |epochs| {
-        let lock = format::Lock::Key(KeyId::from_bytes([0; 16]));
-        let wrapping = WrappingKey::from_bytes([7; 32]);
-        format::seal(2, &lock, &wrapping, &held(epochs), &mut Seeded::new(2)).len()
-    };
-    let each = (bytes_of(100_000) - bytes_of(70_000)) / 30_000;
-    let most = 70_000 + (RING_BYTES_MAX - bytes_of(70_000)) / each;
+    let bytes_of = |epochs| crate::secret::encode_secret(&held(epochs)).len();
+    let around = written(&folder, RING_FILE).len() - crate::secret::encode_secret(&contents_of(1)).len();
+    let each = (bytes_of(67_000) - bytes_of(66_000)) / 1_000;
+    let most = 66_000 + (RING_BYTES_MAX - around - bytes_of(66_000)) / each;
     assert!(matches!(ring.write(&held(most + 1), &mut Seeded::new(2)), Err(RingError::TooLarge)));
+    assert!(matches!(ring.rewrap(key(8), &held(most + 1), &mut Seeded::new(2)), Err(RingError::TooLarge)));
     assert_eq!(write_of(Ring::open(folder.path(), key(7))), Some(1));
     ring.write(&held(most), &mut Seeded::new(2)).expect("at the limit");
     assert_eq!(write_of(Ring::open(folder.path(), key(7))), Some(2));

@@ -8,7 +8,7 @@ use hpke::{
 };
 use thicket_protocol::cbor;
 use thicket_protocol::ids::{DeviceId, Hash, TeamId};
-use thicket_protocol::keys::{KeyError, PrekeyBody, Seal, SealBody, SpaceEpoch};
+use thicket_protocol::keys::{KeyError, PrekeyStatement, Seal, SealBody, SpaceEpoch};
 use thicket_protocol::limits::SEAL_EPOCHS_MAX;
 use thicket_protocol::record::GovPoint;
 use thicket_protocol::sign::{SUITE, Signer, VERSION};
@@ -36,11 +36,11 @@ fn private_key(seed: &PrekeySeed) -> <XWing as Kem>::PrivateKey {
 
 /// Seals the keys of `held` to the device that made `to`, and signs the seal.
 ///
-/// The caller has verified the statement and has applied the log up to its position. `held` is sorted by space; a
+/// The caller has verified the statement's signature and has applied the log up to its position. `held` is sorted by space; a
 /// space given twice, none or more than 1,024 are refused.
 pub fn seal_epochs(
     entropy: &mut dyn Entropy,
-    to: &PrekeyBody,
+    to: &PrekeyStatement,
     gov: GovPoint,
     held: &mut [HeldEpoch],
     signer: &Signer,
@@ -48,6 +48,7 @@ pub fn seal_epochs(
     if held.len() > SEAL_EPOCHS_MAX {
         return Err(SealError::TooLarge("epochs of a seal"));
     }
+    let to = to.body();
     held.sort_by_key(HeldEpoch::at);
     let mut body = SealBody {
         v: VERSION,
@@ -79,15 +80,16 @@ pub fn seal_epochs(
 
 /// Opens a seal with the private half that it names, and takes the keys of those epochs that `commit_of` knows.
 ///
-/// HPKE in base mode authenticates nobody: a key is taken only if it fits the commitment that the signed log
-/// carries for its epoch. One that does not fits condemns the seal ([`OpenError::WrongEpochKey`]); one of an epoch
-/// for which `commit_of` has none is left out.
+/// The signature says who sealed, and is the caller's to verify. HPKE in base mode authenticates nobody: a key is
+/// taken only if it fits the commitment that the signed log carries for its epoch. One that does not fit condemns
+/// the seal ([`OpenError::WrongEpochKey`]); one of an epoch for which `commit_of` has none is left out.
 pub fn open_seal(
     team: &TeamId,
-    seal: &SealBody,
+    seal: &Seal,
     seed: &PrekeySeed,
     commit_of: impl Fn(SpaceEpoch) -> Option<Hash>,
 ) -> Result<Vec<HeldEpoch>, OpenError> {
+    let seal = seal.body();
     let encapsulation =
         <XWing as Kem>::EncappedKey::from_bytes(&seal.encapsulation).map_err(|_| OpenError::Damaged)?;
     let plain = single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
@@ -100,7 +102,7 @@ pub fn open_seal(
     )
     .map(Zeroizing::new)
     .map_err(|_| OpenError::Damaged)?;
-    let held: Vec<HeldEpoch> = cbor::decode(&plain).map_err(OpenError::Inside)?;
+    let held: Vec<HeldEpoch> = cbor::decode(&plain).map_err(|_| OpenError::Damaged)?;
     if seal.team != *team || !held.iter().map(HeldEpoch::at).eq(seal.epochs.iter().copied()) {
         return Err(OpenError::Damaged);
     }
@@ -120,7 +122,7 @@ mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests index what they made")]
 
     use thicket_protocol::ids::SpaceId;
-    use thicket_protocol::keys::{PrekeyStatement, check_xwing_public};
+    use thicket_protocol::keys::{PrekeyBody, check_xwing_public};
 
     use super::*;
     use crate::secret::tests::{Seeded, digits};
@@ -133,20 +135,20 @@ mod tests {
         IdentitySeed::from_bytes([of; 32]).signer()
     }
 
-    fn statement() -> (PrekeySeed, PrekeyBody) {
+    fn statement() -> (PrekeySeed, PrekeyStatement) {
         let (seed, key) = make_prekey(&mut Seeded::new(1));
-        let device = DeviceId::derive(&device(5).public_key());
+        let device_id = DeviceId::derive(&device(5).public_key());
         let body = PrekeyBody {
             v: VERSION,
             suite: SUITE,
             team: TEAM,
-            device,
+            device: device_id,
             counter: 1,
             key,
             gov: GOV,
             epochs: vec![],
         };
-        (seed, body)
+        (seed, PrekeyStatement::sign(body, &device(5)).expect("a statement"))
     }
 
     fn held(spaces: impl IntoIterator<Item = u16>) -> Vec<HeldEpoch> {
@@ -173,14 +175,14 @@ mod tests {
         insta::assert_snapshot!(digits(seed.expose()), @"ed06ce28487540c50202eb8f78cc019dee1effd3c724696de558f1e8b41ceff8");
         insta::assert_snapshot!(digits(&public), @"1216 bytes, 371c01f3abc2b4593e012eabfd1bb04dd7f197428d704e1091a6de8b26265012");
         check_xwing_public(&public).expect("a key that can be encapsulated to");
-        PrekeyStatement::sign(statement().1, &device(5)).expect("a statement");
+        assert_eq!(derive_prekey_public(&seed), public);
     }
 
     #[test]
     fn a_seal_is_frozen_and_opens_to_the_keys_of_its_epochs() {
         let seal = seal([9, 8]).expect("two epochs");
         insta::assert_snapshot!(digits(seal.bytes()), @"1475 bytes, 6ee7d69e71dc8d2a5f3c395a00777fb28bcfebd069315ce40ca26f5a33a24be4");
-        let opened = open_seal(&TEAM, seal.body(), &statement().0, logged).expect("its own prekey");
+        let opened = open_seal(&TEAM, &seal, &statement().0, logged).expect("its own prekey");
         let opened: Vec<_> = opened.iter().map(|held| (held.at(), *held.key.expose())).collect();
         assert_eq!(
             opened,
@@ -192,9 +194,9 @@ mod tests {
     fn a_key_that_does_not_fit_its_commitment_is_not_taken() {
         let seal = seal([8, 9]).expect("two epochs");
         let lie = |at: SpaceEpoch| logged(at).map(|_| Hash::ZERO);
-        let refused = open_seal(&TEAM, seal.body(), &statement().0, lie);
+        let refused = open_seal(&TEAM, &seal, &statement().0, lie);
         assert!(matches!(refused, Err(OpenError::WrongEpochKey(at)) if at == held([8])[0].at()));
-        let taken = open_seal(&TEAM, seal.body(), &statement().0, |_| None).expect("it opens");
+        let taken = open_seal(&TEAM, &seal, &statement().0, |_| None).expect("it opens");
         assert!(taken.is_empty(), "the log names none of these epochs");
     }
 
@@ -202,8 +204,8 @@ mod tests {
     fn a_seal_opens_for_its_prekey_and_team_alone() {
         let seal = seal([8]).expect("one epoch");
         let other = make_prekey(&mut Seeded::new(3)).0;
-        assert!(matches!(open_seal(&TEAM, seal.body(), &other, logged), Err(OpenError::Damaged)));
-        let elsewhere = open_seal(&TeamId::from_bytes([9; 32]), seal.body(), &statement().0, logged);
+        assert!(matches!(open_seal(&TEAM, &seal, &other, logged), Err(OpenError::Damaged)));
+        let elsewhere = open_seal(&TeamId::from_bytes([9; 32]), &seal, &statement().0, logged);
         assert!(matches!(elsewhere, Err(OpenError::Damaged)));
     }
 
@@ -227,6 +229,7 @@ mod tests {
                 2 => altered.counter += 1,
                 _ => altered.gov.seq += 1,
             }
+            let altered = Seal::sign(altered, &device(6)).expect("its form");
             assert!(
                 matches!(open_seal(&TEAM, &altered, &seed, logged), Err(OpenError::Damaged)),
                 "part {part}"
@@ -238,7 +241,7 @@ mod tests {
     fn epochs_inside_are_those_that_the_clear_part_names() {
         let mut body = seal([8]).expect("one epoch").body().clone();
         body.epochs[0].epoch = 4;
-        let public = <XWing as Kem>::PublicKey::from_bytes(&statement().1.key).expect("a key");
+        let public = <XWing as Kem>::PublicKey::from_bytes(&statement().1.body().key).expect("a key");
         let plain = encode_secret(&held([8]));
         let (encapsulation, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeS::Base,
@@ -250,7 +253,8 @@ mod tests {
         )
         .expect("sealed");
         (body.encapsulation, body.sealed) = (encapsulation.to_bytes().to_vec(), sealed);
-        let refused = open_seal(&TEAM, &body, &statement().0, logged);
+        let seal = Seal::sign(body, &device(6)).expect("its form");
+        let refused = open_seal(&TEAM, &seal, &statement().0, logged);
         assert!(matches!(refused, Err(OpenError::Damaged)), "{refused:?}");
     }
 
