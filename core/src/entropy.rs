@@ -40,7 +40,7 @@ impl Entropy for SystemEntropy {
 }
 
 /// Lends an [`Entropy`] to crates that want a `rand_core` generator.
-pub struct Rng<'e>(pub &'e mut dyn Entropy);
+pub(crate) struct Rng<'e>(pub(crate) &'e mut dyn Entropy);
 
 impl TryRng for Rng<'_> {
     type Error = Infallible;

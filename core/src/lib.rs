@@ -1,4 +1,5 @@
 //! The notebook: domain, consent, documents, keys, store and sync session of Thicket.
+
 pub mod body;
 mod chunk;
 pub mod consent;
@@ -19,6 +20,9 @@ mod meta;
 pub mod name;
 pub mod object;
 mod prose_cbor;
+pub mod ring;
+pub mod seal;
+pub mod secret;
 pub mod sheet;
 pub mod stamp;
 pub mod text;
