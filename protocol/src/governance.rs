@@ -514,7 +514,7 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLarge);
         }
-        let wire: Wire = cbor::decode(bytes)?;
+        let wire: Wire = cbor::decode_envelope(bytes, 2)?;
         let body: EntryBody = cbor::decode(&wire.body)?;
         if body.v != VERSION || body.suite != SUITE {
             return Err(EntryError::Version { v: body.v, suite: body.suite });

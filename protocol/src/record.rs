@@ -304,7 +304,7 @@ impl Batch {
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(RecordError::TooLarge("a batch's bytes"));
         }
-        let wire: Wire = cbor::decode(bytes)?;
+        let wire: Wire = cbor::decode_envelope(bytes, 4)?;
         let bodies = wire.bodies.into_iter().map(|body| body.map(Vec::from)).collect();
         Self::from_parts(wire.head.into(), wire.items.into(), wire.signature, bodies)
     }
