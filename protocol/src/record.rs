@@ -283,19 +283,23 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Signs a new batch; each body must be the one that its item names.
+    /// Signs a new batch; each body must be the one that its item names, and what no reader would take is not signed.
     pub fn sign(
         head: Head,
         items: Vec<Item>,
         bodies: Vec<Vec<u8>>,
         signer: &Signer,
     ) -> Result<Self, RecordError> {
+        check_version(&head)?;
         let (head_bytes, items_bytes) = (cbor::encode(&head), cbor::encode(&items));
         let hash = batch_hash(&head_bytes, &items_bytes);
         let signature = signer.sign(Purpose::Batch, &hash);
         let bodies = bodies.into_iter().map(Some).collect();
         let batch = Self { head, items, head_bytes, items_bytes, signature, hash, bodies };
         batch.check()?;
+        if batch.encode(|_| true).len() > BATCH_BYTES_MAX {
+            return Err(RecordError::TooLarge("a batch's bytes"));
+        }
         Ok(batch)
     }
 
@@ -320,9 +324,7 @@ impl Batch {
             return Err(RecordError::TooLarge("head and items"));
         }
         let head: Head = cbor::decode(&head_bytes)?;
-        if head.v != VERSION || head.suite != SUITE {
-            return Err(RecordError::Version { v: head.v, suite: head.suite });
-        }
+        check_version(&head)?;
         let items: Vec<Item> = cbor::decode(&items_bytes)?;
         let hash = batch_hash(&head_bytes, &items_bytes);
         let batch = Self { head, items, head_bytes, items_bytes, signature, hash, bodies };
@@ -408,6 +410,14 @@ impl Batch {
     /// The signature as received.
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+}
+
+fn check_version(head: &Head) -> Result<(), RecordError> {
+    if head.v == VERSION && head.suite == SUITE {
+        Ok(())
+    } else {
+        Err(RecordError::Version { v: head.v, suite: head.suite })
     }
 }
 
