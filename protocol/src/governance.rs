@@ -505,7 +505,7 @@ impl Entry {
         act: Act,
         signer: &Signer,
     ) -> Result<Self, EntryError> {
-        let (team, seq, prev) = (Some(team), head.seq + 1, head.hash);
+        let (team, seq, prev) = (Some(team), head.seq.saturating_add(1), head.hash);
         Self::sign(EntryBody { v: VERSION, suite: SUITE, team, seq, prev, author, act }, signer)
     }
 
