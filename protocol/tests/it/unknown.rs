@@ -113,6 +113,28 @@ proptest! {
     }
 }
 
+/// A later version may add to a place or to an item; the pair of a variant's number and content stays a pair.
+#[test]
+fn an_array_inside_signed_bytes_may_be_longer_unless_it_is_a_variant() {
+    let device = samples::device();
+    let entry = samples::entry(Act::Close { notebook: samples::NOTEBOOK }).0;
+    let body = cbor::encode(entry.body());
+    // The body ends with the act: [12, {0: notebook}].
+    let (before, act) = body.split_at(body.len() - 21);
+    assert_eq!(act[..2], [0x82, 12]);
+    let longer = [before, &[0x83], &act[1..], &[0x00]].concat();
+    assert!(Entry::decode(&samples::signed_entry(&longer, &device)).is_err());
+
+    let body = cbor::encode(&samples::prekey_body(&device));
+    // The body ends with an epoch: [space, 1].
+    let (before, epoch) = body.split_at(body.len() - 19);
+    assert_eq!(epoch[..2], [0x82, 0x50]);
+    let bytes = samples::signed_statement(&[before, &[0x83], &epoch[1..], &[0x00]].concat(), &device);
+    let read = PrekeyStatement::decode(&bytes).expect("an unknown element is no error");
+    assert!(read.verify(&device.public_key()).is_ok());
+    assert_eq!((read.body(), read.bytes()), (&samples::prekey_body(&device), bytes.as_slice()));
+}
+
 /// An unknown key is signed like every other: taken out again, the signature no longer fits.
 #[test]
 fn an_unknown_key_cannot_be_taken_out_or_put_in_unseen() {
