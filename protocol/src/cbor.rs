@@ -4,7 +4,7 @@
 //! the end. So a walker goes first and lets only one encoding of each value through. What was received is kept
 //! as received and never encoded again, so keys that this version does not know survive.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 
 /// How deep arrays and maps may nest.
 pub const DEPTH_MAX: usize = 16;
@@ -41,6 +41,18 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 /// Decodes bytes that are the canonical encoding of one value, and nothing else.
 pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, CborError> {
     check(bytes)?;
+    Ok(minicbor::decode(bytes)?)
+}
+
+/// Decodes an envelope: the canonical encoding of an array of exactly `parts` values.
+///
+/// The derive passes over values behind those that it knows, and no signature covers what stands in an envelope
+/// beside the bytes that it carries.
+pub fn decode_envelope<'b, T: Decode<'b, ()>>(bytes: &'b [u8], parts: u64) -> Result<T, CborError> {
+    check(bytes)?;
+    if Decoder::new(bytes).array()? != Some(parts) {
+        return Err(minicbor::decode::Error::message("an envelope has another number of parts").into());
+    }
     Ok(minicbor::decode(bytes)?)
 }
 

@@ -505,7 +505,7 @@ impl Entry {
         act: Act,
         signer: &Signer,
     ) -> Result<Self, EntryError> {
-        let (team, seq, prev) = (Some(team), head.seq + 1, head.hash);
+        let (team, seq, prev) = (Some(team), head.seq.saturating_add(1), head.hash);
         Self::sign(EntryBody { v: VERSION, suite: SUITE, team, seq, prev, author, act }, signer)
     }
 
@@ -514,7 +514,7 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLarge);
         }
-        let wire: Wire = cbor::decode(bytes)?;
+        let wire: Wire = cbor::decode_envelope(bytes, 2)?;
         let body: EntryBody = cbor::decode(&wire.body)?;
         if body.v != VERSION || body.suite != SUITE {
             return Err(EntryError::Version { v: body.v, suite: body.suite });

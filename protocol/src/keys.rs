@@ -113,7 +113,7 @@ impl PrekeyStatement {
 
     /// Reads a statement and checks its key, as FIPS 203 asks of whoever encapsulates to it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let wire: SignedBytes = cbor::decode(bytes)?;
+        let wire: SignedBytes = cbor::decode_envelope(bytes, 2)?;
         let body: PrekeyBody = cbor::decode(&wire.body)?;
         check_version(body.v, body.suite)?;
         check_xwing_public(&body.key)?;
@@ -245,7 +245,7 @@ impl Seal {
 
     /// Reads a seal and checks its form.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let wire: SignedBytes = cbor::decode(bytes)?;
+        let wire: SignedBytes = cbor::decode_envelope(bytes, 2)?;
         let body: SealBody = cbor::decode(&wire.body)?;
         check_version(body.v, body.suite)?;
         let count = body.epochs.len();

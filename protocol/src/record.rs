@@ -50,7 +50,8 @@ impl ChainPoint {
     #[must_use]
     pub fn next(&self, batch: &Hash) -> Self {
         let root = sign::hash("thicket/root/1", &[self.root.as_bytes(), batch.as_bytes()]);
-        Self { pos: self.pos + 1, root }
+        // A position comes from outside: no chain is so long, and a lie about one must not end the program.
+        Self { pos: self.pos.saturating_add(1), root }
     }
 }
 
@@ -283,19 +284,23 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Signs a new batch; each body must be the one that its item names.
+    /// Signs a new batch; each body must be the one that its item names, and what no reader would take is not signed.
     pub fn sign(
         head: Head,
         items: Vec<Item>,
         bodies: Vec<Vec<u8>>,
         signer: &Signer,
     ) -> Result<Self, RecordError> {
+        check_version(&head)?;
         let (head_bytes, items_bytes) = (cbor::encode(&head), cbor::encode(&items));
         let hash = batch_hash(&head_bytes, &items_bytes);
         let signature = signer.sign(Purpose::Batch, &hash);
         let bodies = bodies.into_iter().map(Some).collect();
         let batch = Self { head, items, head_bytes, items_bytes, signature, hash, bodies };
         batch.check()?;
+        if batch.encode(|_| true).len() > BATCH_BYTES_MAX {
+            return Err(RecordError::TooLarge("a batch's bytes"));
+        }
         Ok(batch)
     }
 
@@ -304,7 +309,7 @@ impl Batch {
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(RecordError::TooLarge("a batch's bytes"));
         }
-        let wire: Wire = cbor::decode(bytes)?;
+        let wire: Wire = cbor::decode_envelope(bytes, 4)?;
         let bodies = wire.bodies.into_iter().map(|body| body.map(Vec::from)).collect();
         Self::from_parts(wire.head.into(), wire.items.into(), wire.signature, bodies)
     }
@@ -320,9 +325,7 @@ impl Batch {
             return Err(RecordError::TooLarge("head and items"));
         }
         let head: Head = cbor::decode(&head_bytes)?;
-        if head.v != VERSION || head.suite != SUITE {
-            return Err(RecordError::Version { v: head.v, suite: head.suite });
-        }
+        check_version(&head)?;
         let items: Vec<Item> = cbor::decode(&items_bytes)?;
         let hash = batch_hash(&head_bytes, &items_bytes);
         let batch = Self { head, items, head_bytes, items_bytes, signature, hash, bodies };
@@ -408,6 +411,14 @@ impl Batch {
     /// The signature as received.
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+}
+
+fn check_version(head: &Head) -> Result<(), RecordError> {
+    if head.v == VERSION && head.suite == SUITE {
+        Ok(())
+    } else {
+        Err(RecordError::Version { v: head.v, suite: head.suite })
     }
 }
 
