@@ -1,7 +1,8 @@
 //! People and places in texts that come from or go to where only characters are: `@{Pseudonym}` or `@{id-prefix}`.
 //!
 //! In an editor a text is written with `@{name}` for a token, `@{>name}` and `@{>}` for a turn, `@{=layer}` for the
-//! beginning of a layer, `@{=?}` for a marker that this version does not know. An `@{` that is only characters has a
+//! beginning of a layer, `@{=?}` for a marker that this version does not know, and `@{=person id}` or `@{=place id}`
+//! with the whole id for what no name means here: it is understood without being known. An `@{` that is only characters has a
 //! backslash before it, and backslashes that stand before an `@{` are doubled; elsewhere a backslash is a backslash.
 //! [`parse`] reads the same form back.
 
@@ -100,9 +101,9 @@ fn mention(
     }
     let name: String = inner.iter().take(length).collect();
     let unit = match name.chars().next() {
-        Some('=') => marker(&name).map(Unit::Mark),
+        Some('=') => marker(&name).map(Unit::Mark).or_else(|| exact(&name).map(Unit::Token)),
         Some('>') if name.len() == 1 => Some(Unit::Mark(Mark::Turn(None))),
-        Some('>') => match resolve(name.trim_start_matches('>')) {
+        Some('>') => match speaker(name.trim_start_matches('>'), resolve) {
             Resolved::One(Token::Person(id)) => Some(Unit::Mark(Mark::Turn(Some(id)))),
             Resolved::One(Token::Place(_)) | Resolved::None | Resolved::Several => None,
         },
@@ -119,6 +120,19 @@ fn mention(
         parsed.unresolved.push(Unresolved { at, name, several: false });
     }
     unit.map(|unit| (unit, length + 3))
+}
+
+fn speaker(name: &str, resolve: impl Fn(&str) -> Resolved) -> Resolved {
+    exact(name).map_or_else(|| resolve(name), Resolved::One)
+}
+
+/// Reads a token that is written as its kind and its whole id.
+fn exact(name: &str) -> Option<Token> {
+    match name.strip_prefix('=')?.split_once(' ')? {
+        ("person", id) => id.parse().ok().map(Token::Person),
+        ("place", id) => id.parse().ok().map(Token::Place),
+        _ => None,
+    }
 }
 
 fn marker(name: &str) -> Option<Mark> {
@@ -156,7 +170,8 @@ pub fn render(prose: &Prose, names: impl Fn(Token) -> String) -> Rendered {
 }
 
 /// Writes a text for an editor, so that [`parse`] with the same `resolve` gives the same units back; a name that
-/// does not mean the token alone is written as the whole id.
+/// does not mean the token alone is written as its kind and whole id, so that a person whom this device does not know
+/// yet, or no longer, is not lost by an edit.
 pub fn render_for_editor(
     prose: &Prose,
     names: impl Fn(Token) -> String,
@@ -167,7 +182,7 @@ pub fn render_for_editor(
         let readable = !name.starts_with(['=', '>']) && !name.contains(['}', '\n']);
         let short = name.chars().count() < MENTION_CHARS_MAX;
         let exact = readable && short && resolve(&name) == Resolved::One(token);
-        if exact { name } else { token.to_string() }
+        if exact { name } else { format!("={} {token}", token.kind()) }
     };
     let mut text = String::with_capacity(prose.text().len());
     let mut slashes = 0;
@@ -213,6 +228,9 @@ mod tests {
     const HALL: Token = Token::Place(PlaceId::from_bytes([3; 16]));
     const TWIN: Token = Token::Place(PlaceId::from_bytes([4; 16]));
     const ALL: [Token; 4] = [SAM, BRACE, HALL, TWIN];
+    /// Nothing here knows it, and a place has the same id.
+    const STRANGER: Token = Token::Person(ParticipantId::from_bytes([5; 16]));
+    const NOWHERE: Token = Token::Place(PlaceId::from_bytes([5; 16]));
 
     fn name(token: Token) -> String {
         match token {
@@ -285,12 +303,33 @@ mod tests {
         assert_eq!(parse(&text, resolve).units, prose.units());
     }
 
+    #[test]
+    fn a_person_whom_this_device_does_not_know_is_not_lost_in_an_editor() {
+        let stranger = ParticipantId::from_bytes([5; 16]);
+        let all = [
+            Unit::Mark(Mark::Turn(Some(stranger))),
+            Unit::Token(STRANGER),
+            Unit::Char(' '),
+            Unit::Token(NOWHERE),
+        ];
+        let text = render_for_editor(&Prose::from_units(&all), name, resolve);
+        let id = "05".repeat(16);
+        assert_eq!(text, format!("@{{>=person {id}}}@{{=person {id}}} @{{=place {id}}}"));
+        let parsed = parse(&text, resolve);
+        assert_eq!((parsed.units.as_slice(), parsed.unresolved.as_slice()), (&all[..], &[][..]));
+        for typed in ["@{=person 05}", "@{=place}", "@{>=place 05050505050505050505050505050505}"] {
+            let parsed = parse(typed, resolve);
+            assert_eq!((parsed.units, parsed.unresolved.len()), (units(typed), 1), "{typed}");
+        }
+    }
+
     fn unit() -> impl Strategy<Value = Unit> {
-        let token = prop::sample::select(ALL.to_vec());
+        let token = prop::sample::select([&ALL[..], &[STRANGER, NOWHERE]].concat());
         let mark = prop::sample::select(vec![
             Mark::Layer(Layer::Speech),
             Mark::Turn(None),
             Mark::Turn(Some(ParticipantId::from_bytes([2; 16]))),
+            Mark::Turn(Some(ParticipantId::from_bytes([5; 16]))),
             Mark::Other,
         ]);
         prop_oneof![
