@@ -7,16 +7,14 @@
 //! Entries are hash-linked from genesis and verified by every device; a server only orders them. Keys, roles and
 //! epochs stand in the clear, so that it can enforce access. Names do not: those live in the `roster` space.
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::cbor::{self, CborError};
-use crate::ids::{
-    DeviceId, Hash, Incarnation, KeyId, MemberId, NotebookId, PublicKey, Signature, SpaceId, TeamId,
-};
+use crate::cbor::CborError;
+use crate::ids::{DeviceId, Hash, Incarnation, KeyId, MemberId, NotebookId, PublicKey, SpaceId, TeamId};
 use crate::limits::ENTRY_BYTES_MAX;
 use crate::record::GovPoint;
-use crate::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
+use crate::sign::{BadSignature, Purpose, SUITE, Signer, VERSION};
+use crate::signed::{Signed, SignedBody};
 
 macro_rules! words {
     ($(#[$attr:meta])* pub enum $name:ident { $($(#[$doc:meta])* $n:literal $variant:ident = $word:literal),+ $(,)? }) => {
@@ -464,30 +462,19 @@ pub enum EntryError {
     },
 }
 
-#[derive(Encode, Decode)]
-#[cbor(array)]
-struct Wire {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
+impl SignedBody for EntryBody {
+    const PURPOSE: Purpose = Purpose::Governance;
+    const DOMAIN: &'static str = "thicket/gov/1";
 }
 
 /// A governance entry as received: well-formed, its author not yet judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    bytes: Vec<u8>,
-    body: EntryBody,
-    signature: Signature,
-    hash: Hash,
-}
+pub struct Entry(Signed<EntryBody>);
 
 impl Entry {
     /// Signs an entry with the author's key.
     pub fn sign(body: EntryBody, signer: &Signer) -> Result<Self, EntryError> {
-        let encoded = cbor::encode(&body);
-        let signature = signer.sign(Purpose::Governance, &entry_hash(&encoded));
-        Self::decode(&cbor::encode(&Wire { body: encoded.into(), signature }))
+        Self::decode(&Signed::write(&body, signer))
     }
 
     /// Makes the genesis of a team.
@@ -514,41 +501,36 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLarge);
         }
-        let wire: Wire = cbor::decode_envelope(bytes, 2)?;
-        let body: EntryBody = cbor::decode(&wire.body)?;
+        let signed = Signed::<EntryBody>::read(bytes)?;
+        let body = &signed.body;
         if body.v != VERSION || body.suite != SUITE {
             return Err(EntryError::Version { v: body.v, suite: body.suite });
         }
-        let hash = entry_hash(&wire.body);
-        Ok(Self { bytes: bytes.to_vec(), body, signature: wire.signature, hash })
+        Ok(Self(signed))
     }
 
     /// Verifies that the holder of this key made it.
     pub fn verify(&self, key: &PublicKey) -> Result<(), BadSignature> {
-        sign::verify(key, Purpose::Governance, &self.hash, &self.signature)
+        self.0.verify(key)
     }
 
     /// What it says.
     pub fn body(&self) -> &EntryBody {
-        &self.body
+        &self.0.body
     }
 
     /// The entry as received.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// H("thicket/gov/1", body).
     pub fn hash(&self) -> Hash {
-        self.hash
+        self.0.hash
     }
 
     /// The head of a log that ends with this entry.
     pub fn point(&self) -> GovPoint {
-        GovPoint { seq: self.body.seq, hash: self.hash }
+        GovPoint { seq: self.0.body.seq, hash: self.0.hash }
     }
-}
-
-fn entry_hash(body: &[u8]) -> Hash {
-    sign::hash("thicket/gov/1", &[body])
 }

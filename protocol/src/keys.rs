@@ -1,16 +1,16 @@
 //! Keys as they travel: prekey statements, seals, vault packs. All that a server may check of them, and nothing
 //! that would open one.
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, CborError};
-use crate::ids::{DeviceId, Hash, KeyId, PublicKey, Signature, SpaceId, TeamId};
+use crate::ids::{DeviceId, Hash, KeyId, PublicKey, SpaceId, TeamId};
 use crate::limits::{
     PACK_KEYS_MAX, SEAL_EPOCHS_MAX, TAG_BYTES, XWING_ENCAPSULATION_BYTES, XWING_PUBLIC_BYTES,
 };
 use crate::record::GovPoint;
 use crate::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
+use crate::signed::{Signed, SignedBody};
 
 /// Why bytes are not a statement, a seal or a pack.
 #[derive(Debug, thiserror::Error)]
@@ -40,16 +40,6 @@ pub enum KeyError {
 
 fn check_version(v: u8, suite: u8) -> Result<(), KeyError> {
     if v == VERSION && suite == SUITE { Ok(()) } else { Err(KeyError::Version { v, suite }) }
-}
-
-/// Bytes with the signature over their hash: what is signed is kept as received.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-struct SignedBytes {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
 }
 
 /// An epoch that a device holds the key of, or that a seal carries.
@@ -94,27 +84,25 @@ pub struct PrekeyBody {
     pub epochs: Vec<SpaceEpoch>,
 }
 
+impl SignedBody for PrekeyBody {
+    const PURPOSE: Purpose = Purpose::Prekey;
+    const DOMAIN: &'static str = "thicket/prekey/1";
+}
+
 /// A signed prekey statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrekeyStatement {
-    bytes: Vec<u8>,
-    body: PrekeyBody,
-    signature: Signature,
-    hash: Hash,
-}
+pub struct PrekeyStatement(Signed<PrekeyBody>);
 
 impl PrekeyStatement {
     /// Signs a statement with the device's identity.
     pub fn sign(body: PrekeyBody, signer: &Signer) -> Result<Self, KeyError> {
-        let encoded = cbor::encode(&body);
-        let signature = signer.sign(Purpose::Prekey, &statement_hash(&encoded));
-        Self::decode(&cbor::encode(&SignedBytes { body: encoded.into(), signature }))
+        Self::decode(&Signed::write(&body, signer))
     }
 
     /// Reads a statement and checks its key, as FIPS 203 asks of whoever encapsulates to it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let wire: SignedBytes = cbor::decode_envelope(bytes, 2)?;
-        let body: PrekeyBody = cbor::decode(&wire.body)?;
+        let signed = Signed::<PrekeyBody>::read(bytes)?;
+        let body = &signed.body;
         check_version(body.v, body.suite)?;
         check_xwing_public(&body.key)?;
         if body.counter == 0 {
@@ -123,31 +111,23 @@ impl PrekeyStatement {
         if body.epochs.len() > SEAL_EPOCHS_MAX || !ascending(body.epochs.iter().map(|held| held.space)) {
             return Err(KeyError::Shape("epochs held, ascending by space"));
         }
-        let hash = statement_hash(&wire.body);
-        Ok(Self { bytes: bytes.to_vec(), body, signature: wire.signature, hash })
+        Ok(Self(signed))
     }
 
     /// Verifies that the device of this key made it.
     pub fn verify(&self, device_key: &PublicKey) -> Result<(), KeyError> {
-        if DeviceId::derive(device_key) != self.body.device {
-            return Err(BadSignature.into());
-        }
-        Ok(sign::verify(device_key, Purpose::Prekey, &self.hash, &self.signature)?)
+        Ok(self.0.verify_device(self.0.body.device, device_key)?)
     }
 
     /// What it says.
     pub fn body(&self) -> &PrekeyBody {
-        &self.body
+        &self.0.body
     }
 
     /// The statement as received.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
-}
-
-fn statement_hash(body: &[u8]) -> Hash {
-    sign::hash("thicket/prekey/1", &[body])
 }
 
 fn ascending<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
@@ -226,27 +206,25 @@ impl SealBody {
     }
 }
 
+impl SignedBody for SealBody {
+    const PURPOSE: Purpose = Purpose::Seal;
+    const DOMAIN: &'static str = "thicket/seal/1";
+}
+
 /// A signed seal: who gave which epochs' keys to whom is shown to every member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
-    bytes: Vec<u8>,
-    body: SealBody,
-    signature: Signature,
-    hash: Hash,
-}
+pub struct Seal(Signed<SealBody>);
 
 impl Seal {
     /// Signs a seal with the sealer's identity.
     pub fn sign(body: SealBody, signer: &Signer) -> Result<Self, KeyError> {
-        let encoded = cbor::encode(&body);
-        let signature = signer.sign(Purpose::Seal, &seal_hash(&encoded));
-        Self::decode(&cbor::encode(&SignedBytes { body: encoded.into(), signature }))
+        Self::decode(&Signed::write(&body, signer))
     }
 
     /// Reads a seal and checks its form.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let wire: SignedBytes = cbor::decode_envelope(bytes, 2)?;
-        let body: SealBody = cbor::decode(&wire.body)?;
+        let signed = Signed::<SealBody>::read(bytes)?;
+        let body = &signed.body;
         check_version(body.v, body.suite)?;
         let count = body.epochs.len();
         if count == 0 || count > SEAL_EPOCHS_MAX || !ascending(body.epochs.iter().map(|in_it| in_it.space)) {
@@ -255,31 +233,23 @@ impl Seal {
         if body.encapsulation.len() != XWING_ENCAPSULATION_BYTES || body.sealed.len() <= TAG_BYTES {
             return Err(KeyError::Shape("an X-Wing encapsulation and a ciphertext"));
         }
-        let hash = seal_hash(&wire.body);
-        Ok(Self { bytes: bytes.to_vec(), body, signature: wire.signature, hash })
+        Ok(Self(signed))
     }
 
     /// Verifies that the sealer of this key made it.
     pub fn verify(&self, sealer_key: &PublicKey) -> Result<(), KeyError> {
-        if DeviceId::derive(sealer_key) != self.body.sealer {
-            return Err(BadSignature.into());
-        }
-        Ok(sign::verify(sealer_key, Purpose::Seal, &self.hash, &self.signature)?)
+        Ok(self.0.verify_device(self.0.body.sealer, sealer_key)?)
     }
 
     /// What is clear of it.
     pub fn body(&self) -> &SealBody {
-        &self.body
+        &self.0.body
     }
 
     /// The seal as received.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
-}
-
-fn seal_hash(body: &[u8]) -> Hash {
-    sign::hash("thicket/seal/1", &[body])
 }
 
 /// A row of a vault: up to 256 keys, their ids clear, the keys sealed under the epoch's key.

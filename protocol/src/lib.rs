@@ -9,6 +9,7 @@ pub mod keys;
 pub mod limits;
 pub mod record;
 pub mod sign;
+mod signed;
 
 #[doc(hidden)]
 pub use minicbor;
