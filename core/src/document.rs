@@ -34,7 +34,7 @@ pub struct Actor([u8; 16]);
 impl Actor {
     /// Derives the name: the first 16 bytes of H("thicket/actor/1" || device || install || generation).
     pub fn derive(device: DeviceId, install: &[u8; 16], generation: GenerationId) -> Self {
-        Self::cut(sign::hash("thicket/actor/1", &[device.as_bytes(), install, generation.as_bytes()]))
+        Self(sign::hash("thicket/actor/1", &[device.as_bytes(), install, generation.as_bytes()]).first_16())
     }
 
     /// The name for a draft's one change: never used twice, because the heads go on from it.
@@ -43,13 +43,7 @@ impl Actor {
         let parts = [hashes(base), hashes(now)];
         let count = u32::try_from(base.len()).expect("a document has fewer than 2^32 heads").to_be_bytes();
         let [base, now] = &parts;
-        Self::cut(sign::hash("thicket/actor/draft/1", &[&self.0, &count, base, now]))
-    }
-
-    fn cut(hash: Hash) -> Self {
-        let mut id = [0; 16];
-        id.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
-        Self(id)
+        Self(sign::hash("thicket/actor/draft/1", &[&self.0, &count, base, now]).first_16())
     }
 
     fn id(self) -> automerge::ActorId {

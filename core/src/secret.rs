@@ -17,9 +17,6 @@ use crate::entropy::Entropy;
 /// Bytes of every secret.
 pub const SECRET_BYTES: usize = 32;
 
-/// Bytes of a key's id.
-const KEY_ID_BYTES: usize = 16;
-
 /// What the CBOR of sealed parts asks of a secret.
 pub(crate) trait Secret: Sized {
     fn parse(bytes: &[u8]) -> Option<Self>;
@@ -110,21 +107,15 @@ impl InviteSecret {
 impl VaultKey {
     /// Derives the key's name: H("thicket/key-id/1", key), first 16 bytes.
     pub fn id(&self) -> KeyId {
-        derive_id("thicket/key-id/1", &self.0)
+        KeyId::from_bytes(sign::hash("thicket/key-id/1", &[&self.0]).first_16())
     }
 }
 
 impl WrappingKey {
     /// Derives the name under which the ring knows it: H("thicket/wrapping-id/1", key), first 16 bytes.
     pub fn id(&self) -> KeyId {
-        derive_id("thicket/wrapping-id/1", &self.0)
+        KeyId::from_bytes(sign::hash("thicket/wrapping-id/1", &[&self.0]).first_16())
     }
-}
-
-fn derive_id(domain: &'static str, key: &[u8; SECRET_BYTES]) -> KeyId {
-    let hash = sign::hash(domain, &[key]);
-    let (id, _) = hash.as_bytes().split_first_chunk::<KEY_ID_BYTES>().expect("a hash is longer than an id");
-    KeyId::from_bytes(*id)
 }
 
 impl EpochKey {

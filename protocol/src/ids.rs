@@ -164,6 +164,11 @@ impl DocTag {
 impl Hash {
     /// What stands before the first of a chain.
     pub const ZERO: Self = Self::from_bytes([0; 32]);
+
+    /// The first 16 bytes, where a hash serves as a name.
+    pub fn first_16(&self) -> [u8; 16] {
+        *self.as_bytes().first_chunk().expect("a hash is longer than 16 bytes")
+    }
 }
 
 impl From<KeyId> for DocTag {
@@ -181,10 +186,7 @@ impl From<DocTag> for KeyId {
 impl DeviceId {
     /// Derives the device's name from its identity key: H("thicket/device/1" || key), first 16 bytes.
     pub fn derive(key: &PublicKey) -> Self {
-        let hash = crate::sign::hash("thicket/device/1", &[key.as_bytes()]);
-        let mut id = [0; 16];
-        id.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
-        Self::from_bytes(id)
+        Self::from_bytes(crate::sign::hash("thicket/device/1", &[key.as_bytes()]).first_16())
     }
 }
 
