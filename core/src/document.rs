@@ -19,7 +19,7 @@ use crate::chunk;
 use crate::diff::diff;
 use crate::ids::{GenerationId, ParticipantId, PlaceId};
 use crate::text::{
-    self, Layer, Mark, NOTE_BYTES_MAX, Prose, Splice, TITLE_CHARS_MAX, TextError, Token, Unit, check_text,
+    self, Mark, NOTE_BYTES_MAX, Prose, Splice, TITLE_CHARS_MAX, TextError, Token, Unit, check_text,
     check_title,
 };
 use crate::view::{Heads, Meta, View};
@@ -440,7 +440,7 @@ fn block_entry(unit: Unit) -> Option<(&'static str, ScalarValue)> {
     match unit {
         Unit::Token(Token::Person(id)) => Some(("person", bytes(id.as_bytes()))),
         Unit::Token(Token::Place(id)) => Some(("place", bytes(id.as_bytes()))),
-        Unit::Mark(Mark::Layer(layer)) => Some(("layer", layer.word().into())),
+        Unit::Mark(Mark::Layer(layer)) => Some(("layer", layer.as_str().into())),
         Unit::Mark(Mark::Turn(Some(id))) => Some(("turn", bytes(id.as_bytes()))),
         Unit::Mark(Mark::Turn(None)) => Some(("turn", ScalarValue::Null)),
         Unit::Mark(Mark::Other) | Unit::Char(_) => None,
@@ -464,7 +464,7 @@ fn block_unit(block: &hydrate::Map) -> Unit {
         _ => bytes("turn").and_then(ParticipantId::from_slice).map(|id| Mark::Turn(Some(id))),
     };
     let layer = || match scalar("layer") {
-        Some(ScalarValue::Str(word)) => Layer::from_word(word).map(Mark::Layer),
+        Some(ScalarValue::Str(word)) => word.parse().ok().map(Mark::Layer),
         _ => None,
     };
     let mark = || Unit::Mark(turn().or_else(layer).unwrap_or(Mark::Other));

@@ -6,7 +6,7 @@
 //! backslash before it, and backslashes that stand before an `@{` are doubled; elsewhere a backslash is a backslash.
 //! [`parse`] reads the same form back.
 
-use crate::text::{Layer, Mark, Prose, Token, TokenAt, Unit};
+use crate::text::{Mark, Prose, Token, TokenAt, Unit};
 
 /// How many characters stand between the braces of a mention at most; more is only text.
 pub const MENTION_CHARS_MAX: usize = 200;
@@ -138,7 +138,7 @@ fn exact(name: &str) -> Option<Token> {
 fn marker(name: &str) -> Option<Mark> {
     match name.strip_prefix('=')? {
         "?" => Some(Mark::Other),
-        word => Layer::from_word(word).map(Mark::Layer),
+        word => word.parse().ok().map(Mark::Layer),
     }
 }
 
@@ -203,7 +203,7 @@ pub fn render_for_editor(
             Unit::Token(token) => mention(token),
             Unit::Mark(Mark::Turn(Some(id))) => format!(">{}", mention(Token::Person(id))),
             Unit::Mark(Mark::Turn(None)) => ">".to_owned(),
-            Unit::Mark(Mark::Layer(layer)) => format!("={}", layer.word()),
+            Unit::Mark(Mark::Layer(layer)) => format!("={}", layer.as_str()),
             Unit::Mark(Mark::Other) => "=?".to_owned(),
         };
         text.extend(std::iter::repeat_n('\\', slashes));
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{ParticipantId, PlaceId};
-    use crate::text::units;
+    use crate::text::{Layer, units};
 
     const SAM: Token = Token::Person(ParticipantId::from_bytes([1; 16]));
     const BRACE: Token = Token::Person(ParticipantId::from_bytes([2; 16]));

@@ -25,10 +25,10 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
         ("draft_of", draft_of.map(ScalarValue::Bytes)),
         ("author", bytes(meta.author.as_bytes())),
         ("encounter", meta.encounter.as_ref().and_then(|id| bytes(id.as_bytes()))),
-        ("layer", Some(meta.layer.word().into())),
+        ("layer", Some(meta.layer.as_str().into())),
         ("observed", Some(meta.observed.as_str().into())),
         ("recorded", Some(meta.recorded.as_str().into())),
-        ("provenance", Some(meta.provenance.word().into())),
+        ("provenance", Some(meta.provenance.as_str().into())),
         ("nobody", Some(meta.nobody.into())),
     ];
     for (key, value) in wanted {
@@ -77,10 +77,10 @@ pub(crate) fn read(document: &AutoCommit) -> Result<Meta, DocumentError> {
             .and_then(|id| MemberId::from_slice(&id))
             .ok_or(DocumentError::NotANote("author"))?,
         encounter: bytes("encounter").and_then(|id| EncounterId::from_slice(&id)),
-        layer: Layer::from_word(&words("layer")).unwrap_or(Layer::Observation),
+        layer: words("layer").parse().unwrap_or(Layer::Observation),
         observed: words("observed"),
         recorded: words("recorded"),
-        provenance: Provenance::from_word(&words("provenance")).unwrap_or(Provenance::Typed),
+        provenance: words("provenance").parse().unwrap_or(Provenance::Typed),
         about: people(document, &self::map(document, &map, "about")?),
         nobody: matches!(scalar(document, &map, "nobody")?, Some(ScalarValue::Boolean(true))),
     })

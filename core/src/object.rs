@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use thicket_protocol::cbor::{self, CborError};
 use thicket_protocol::ids::{DeviceId, Hash, MemberId, PublicKey, Signature, SpaceId};
+use thicket_protocol::limits::PEOPLE_MAX;
 use thicket_protocol::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
 
 use crate::consent::{Act, Activities, ConsentEvent};
@@ -29,8 +30,6 @@ pub const REPLACES_MAX: usize = 64;
 pub const SEEN_MAX: usize = 1_024;
 /// The most pieces of evidence of one event.
 pub const EVIDENCE_MAX: usize = 16;
-/// The most participants of an encounter, and of a stamp.
-pub const PEOPLE_MAX: usize = 64;
 /// The most stamps that travel in one object.
 pub const STAMPS_MAX: usize = 64;
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use minicbor::{Decode, Encode};
+use thicket_protocol::words;
 
 use crate::ids::{ParticipantId, PlaceId};
 
@@ -49,37 +49,15 @@ impl fmt::Display for Token {
     }
 }
 
-/// What a passage is: what was done, what was said, or what the writer makes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Layer {
-    /// What was done.
-    #[n(0)]
-    Observation,
-    /// What was said.
-    #[n(1)]
-    Speech,
-    /// What the writer makes of it.
-    #[n(2)]
-    Interpretation,
-}
-
-impl Layer {
-    /// Every layer.
-    pub const ALL: [Self; 3] = [Self::Observation, Self::Speech, Self::Interpretation];
-
-    /// The word for it in commands and results.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Observation => "observation",
-            Self::Speech => "speech",
-            Self::Interpretation => "interpretation",
-        }
-    }
-
-    /// Finds the layer that a word means.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|layer| layer.word() == word)
+words! {
+    /// What a passage is: what was done, what was said, or what the writer makes of it.
+    pub enum Layer {
+        /// What was done.
+        Observation = 0 "observation",
+        /// What was said.
+        Speech = 1 "speech",
+        /// What the writer makes of it.
+        Interpretation = 2 "interpretation",
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Encounter {
     /// Where.
     #[n(2)]
     pub place: Option<PlaceId>,
-    /// With whom, at most [`crate::object::PEOPLE_MAX`].
+    /// With whom, at most [`thicket_protocol::limits::PEOPLE_MAX`].
     #[n(3)]
     pub with: BTreeSet<ParticipantId>,
     /// When.

@@ -12,8 +12,9 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use thicket_protocol::words::UnknownWord;
 
-use crate::vocabulary::{PartOfDay, UnknownWord};
+use crate::vocabulary::PartOfDay;
 
 /// The farthest that a zone may lie from UTC, in minutes either way (RFC 3339, section 5.6: 23:59).
 pub const OFFSET_MINUTES_MAX: i16 = 23 * 60 + 59;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use thicket_protocol::cbor::{self, CborError};
 use thicket_protocol::ids::{Hash, MemberId};
-use thicket_protocol::sign;
+use thicket_protocol::{sign, words};
 
 use crate::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::text::{Layer, Prose};
@@ -15,37 +15,15 @@ use crate::text::{Layer, Prose};
 /// The ends of changes that nobody went on from: the version of a document.
 pub type Heads = BTreeSet<Hash>;
 
-/// How a text came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Provenance {
-    /// Typed by its author.
-    #[n(0)]
-    Typed,
-    /// Spoken and turned into text.
-    #[n(1)]
-    Dictated,
-    /// Copied from handwriting.
-    #[n(2)]
-    DigitisedFromPaper,
-}
-
-impl Provenance {
-    /// Every provenance.
-    pub const ALL: [Self; 3] = [Self::Typed, Self::Dictated, Self::DigitisedFromPaper];
-
-    /// The word for it in commands and results.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Typed => "typed",
-            Self::Dictated => "dictated",
-            Self::DigitisedFromPaper => "digitised_from_paper",
-        }
-    }
-
-    /// Finds the provenance that a word means.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|provenance| provenance.word() == word)
+words! {
+    /// How a text came to be.
+    pub enum Provenance {
+        /// Typed by its author.
+        Typed = 0 "typed",
+        /// Spoken and turned into text.
+        Dictated = 1 "dictated",
+        /// Copied from handwriting.
+        DigitisedFromPaper = 2 "digitised_from_paper",
     }
 }
 

@@ -1,80 +1,7 @@
-//! The closed lists of words of the field, each with its number on the wire and its spelling in commands.
-//!
-//! A number and a spelling are never reused. A word that this version does not know is an error, even where the
-//! field is optional: minicbor's own derive would read it as "absent", and an absent limit means "everything".
+//! The closed lists of words of the field; what a list is stands in [`mod@thicket_protocol::words`].
 
-use std::fmt;
-
-/// Text that is not a word of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownWord {
-    /// The words that would have been understood.
-    pub known: &'static [&'static str],
-}
-
-impl std::error::Error for UnknownWord {}
-
-impl fmt::Display for UnknownWord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown word: one of {} is wanted", self.known.join(", "))
-    }
-}
-
-macro_rules! words {
-    ($(
-        $(#[$attr:meta])*
-        pub enum $name:ident { $($(#[$word_attr:meta])* $word:ident = $index:literal $text:literal,)+ }
-    )+) => { $(
-        $(#[$attr])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$word_attr])* $word = $index,)+ }
-
-        impl $name {
-            /// Every word, in the order of its number.
-            pub const ALL: &'static [Self] = &[$(Self::$word),+];
-
-            /// The word as commands and files spell it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$word => $text),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                let found = Self::ALL.iter().copied().find(|word| word.as_str() == text);
-                found.ok_or(UnknownWord { known: &[$($text),+] })
-            }
-        }
-
-        impl<C> minicbor::Encode<C> for $name {
-            fn encode<W: minicbor::encode::Write>(
-                &self,
-                e: &mut minicbor::Encoder<W>,
-                _: &mut C,
-            ) -> Result<(), minicbor::encode::Error<W::Error>> {
-                e.u8(match self { $(Self::$word => $index),+ })?.ok()
-            }
-        }
-
-        impl<'b, C> minicbor::Decode<'b, C> for $name {
-            fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
-                let at = d.position();
-                match d.u8()? {
-                    $($index => Ok(Self::$word),)+
-                    _ => Err(minicbor::decode::Error::message(concat!("an unknown ", stringify!($name))).at(at)),
-                }
-            }
-        }
-    )+ };
-}
+pub use thicket_protocol::governance::Realm;
+use thicket_protocol::words;
 
 words! {
     /// What somebody consents to: consent is per participant and activity, not per person.
@@ -103,14 +30,6 @@ words! {
         Photograph = 10 "photograph",
         /// A document given or shown.
         Document = 11 "document",
-    }
-
-    /// Which law and ethics a notebook lives under; realms share no keys, members or retention.
-    pub enum Realm {
-        /// A study.
-        Research = 0 "research",
-        /// A caseload.
-        Service = 1 "service",
     }
 
     /// What a participant is in the field.

@@ -15,84 +15,43 @@ use crate::limits::ENTRY_BYTES_MAX;
 use crate::record::GovPoint;
 use crate::sign::{BadSignature, Purpose, SUITE, Signer, VERSION};
 use crate::signed::{Signed, SignedBody};
-
-macro_rules! words {
-    ($(#[$attr:meta])* pub enum $name:ident { $($(#[$doc:meta])* $n:literal $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$attr])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-        #[cbor(index_only)]
-        pub enum $name { $($(#[$doc])* #[n($n)] $variant),+ }
-
-        impl $name {
-            /// Every value, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word for it in commands and pages.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|value| value.word() == word).ok_or(UnknownWord)
-            }
-        }
-    };
-}
-
-/// The word names none of the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of the words that can stand here")]
-pub struct UnknownWord;
+use crate::words;
 
 words! {
     /// What a member may do and read.
     pub enum Role {
         /// Shadows and writes; holds every space of the team.
-        0 Fieldworker = "fieldworker",
+        Fieldworker = 0 "fieldworker",
         /// Keeps the team's keys, members and policies; the only role that may shred.
-        1 Custodian = "custodian",
+        Custodian = 1 "custodian",
         /// Reads the shared notes, never the identities.
-        2 Analyst = "analyst",
+        Analyst = 2 "analyst",
         /// Reads names of members and the consent ledger, no note.
-        3 Auditor = "auditor",
+        Auditor = 3 "auditor",
         /// Notes community encounters; holds every space of the team.
-        4 LinkWorker = "link_worker",
+        LinkWorker = 4 "link_worker",
     }
-}
 
-words! {
-    /// Whether a notebook is a study or a service caseload.
+    /// Which law and ethics a notebook lives under; realms share no keys, members or retention.
     pub enum Realm {
         /// A study.
-        0 Research = "research",
+        Research = 0 "research",
         /// A service caseload.
-        1 Service = "service",
+        Service = 1 "service",
     }
-}
 
-words! {
     /// What a space holds, and so who may hold its keys.
     pub enum SpaceKind {
         /// Names of members, devices and notebooks; one a team.
-        0 Roster = "roster",
+        Roster = 0 "roster",
         /// Participants, consents, events and stamps of a notebook.
-        1 Ledger = "ledger",
+        Ledger = 1 "ledger",
         /// Notes that everybody in them agreed to share.
-        2 Shared = "shared",
+        Shared = 2 "shared",
         /// Real names, and raw material.
-        3 Identities = "identities",
+        Identities = 3 "identities",
         /// Notes that only their author may read.
-        4 Private = "private",
+        Private = 4 "private",
     }
 }
 

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod record;
 pub mod sign;
 mod signed;
+pub mod words;
 
 #[doc(hidden)]
 pub use minicbor;
