@@ -161,9 +161,7 @@ impl NoteDocument {
         let (whole, changes): (Vec<&Content>, Vec<&Content>) =
             parts.into_iter().partition(|part| matches!(part, Content::Full(_)));
         let mut note = Self { document: AutoCommit::new().with_actor(actor.id()), actor, text_bytes: None };
-        for part in whole.into_iter().chain(changes) {
-            note.apply(part)?;
-        }
+        note.absorb(whole.into_iter().chain(changes))?;
         Ok(note)
     }
 
@@ -172,15 +170,22 @@ impl NoteDocument {
         if self.document.pending_ops() > 0 {
             return Err(DocumentError::Uncommitted);
         }
+        self.absorb([content])
+    }
+
+    /// Merges all of it into one copy, which is read once and taken if that went well.
+    fn absorb<'c>(&mut self, parts: impl IntoIterator<Item = &'c Content>) -> Result<(), DocumentError> {
         // Automerge panics on some changes that no automerge wrote, in the middle of its own work: whatever happens
         // happens to a copy, and what could not be read afterwards is not taken.
         let mut merged = self.document.clone();
-        let before = merged.get_heads();
         let work = AssertUnwindSafe(|| {
-            merge(&mut merged, content)?;
-            if let Content::Changes(_) = content {
-                // A whole document was read back change by change when it was loaded.
-                merged.get_changes(&before);
+            for part in parts {
+                let before = merged.get_heads();
+                merge(&mut merged, part)?;
+                if let Content::Changes(_) = part {
+                    // A whole document was read back change by change when it was loaded.
+                    merged.get_changes(&before);
+                }
             }
             // A load draws a random actor.
             merged.set_actor(self.actor.id());
