@@ -8,7 +8,7 @@
 //! Head and items are carried as byte strings, so what is hashed is what was received. With them and the
 //! signature the chain of a device verifies without a single body.
 
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteSlice, ByteVec};
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, CborError};
@@ -257,7 +257,7 @@ pub enum RecordError {
     Signature(#[from] BadSignature),
 }
 
-#[derive(Encode, Decode)]
+#[derive(Decode)]
 #[cbor(array)]
 struct Wire {
     #[n(0)]
@@ -335,15 +335,13 @@ impl Batch {
 
     /// Writes the batch as it travels, without the bodies for which `keep` says no.
     pub fn encode(&self, keep: impl Fn(usize) -> bool) -> Vec<u8> {
+        // Borrowed, not through `Wire`: a batch of a megabyte is not copied to be written.
         let bodies = self.bodies.iter().enumerate();
-        cbor::encode(&Wire {
-            head: self.head_bytes.clone().into(),
-            items: self.items_bytes.clone().into(),
-            signature: self.signature,
-            bodies: bodies
-                .map(|(index, body)| body.as_ref().filter(|_| keep(index)).map(|body| body.clone().into()))
-                .collect(),
-        })
+        let bodies: Vec<Option<&ByteSlice>> = bodies
+            .map(|(index, body)| body.as_deref().filter(|_| keep(index)).map(<&ByteSlice>::from))
+            .collect();
+        let (head, items) = (self.head_bytes.as_slice(), self.items_bytes.as_slice());
+        cbor::encode(&(<&ByteSlice>::from(head), <&ByteSlice>::from(items), self.signature, bodies))
     }
 
     fn check(&self) -> Result<(), RecordError> {
