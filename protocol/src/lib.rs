@@ -2,7 +2,9 @@
 //!
 //! This crate never reads a clock, opens a socket or decrypts a body: a sync server is built on it alone.
 
+pub mod address;
 pub mod cbor;
+pub mod frame;
 pub mod governance;
 pub mod ids;
 pub mod keys;
@@ -10,6 +12,7 @@ pub mod limits;
 pub mod record;
 pub mod sign;
 mod signed;
+pub mod team;
 pub mod words;
 
 #[doc(hidden)]

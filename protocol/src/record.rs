@@ -17,6 +17,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX, COVERS_MAX, HEAD_AND_ITEMS_BYTES_MAX, TAG_BYTES,
 };
 use crate::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
+use crate::signed::{Signed, SignedBody};
 
 /// A place in the governance log: how many entries there are, and the hash of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -437,49 +438,79 @@ fn batch_hash(head: &[u8], items: &[u8]) -> Hash {
     sign::hash("thicket/batch/1", &[head, items])
 }
 
-/// A server's signed word that it has taken a batch.
+/// What a server says of a batch that it has taken.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub struct Receipt {
-    /// The life of the server's data.
+pub struct ReceiptBody {
+    /// Version of the format.
     #[n(0)]
+    pub v: u8,
+    /// Suite of the cryptography.
+    #[n(1)]
+    pub suite: u8,
+    /// The life of the server's data.
+    #[n(2)]
     pub incarnation: Incarnation,
     /// The space.
-    #[n(1)]
+    #[n(3)]
     pub space: SpaceId,
     /// The device that sent the batch.
-    #[n(2)]
+    #[n(4)]
     pub device: DeviceId,
     /// The device's sequence number.
-    #[n(3)]
+    #[n(5)]
     pub seq: u64,
+    /// The batch.
+    #[n(6)]
+    pub batch: Hash,
     /// Where it stands in the server's chain.
-    #[n(4)]
+    #[n(7)]
     pub at: ChainPoint,
     /// Indices of bodies that were not kept because their doc tag is shredded, ascending.
-    #[cbor(n(5), with = "minicbor::bytes")]
+    #[cbor(n(8), with = "minicbor::bytes")]
     pub dead: Vec<u8>,
-    /// The server's signature over H("thicket/receipt/1", the map without this key).
-    #[n(6)]
-    pub signature: Option<Signature>,
 }
 
+impl SignedBody for ReceiptBody {
+    const PURPOSE: Purpose = Purpose::Receipt;
+    const DOMAIN: &'static str = "thicket/receipt/1";
+}
+
+/// A server's signed word that it has taken a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(Signed<ReceiptBody>);
+
 impl Receipt {
-    /// Signs the receipt.
-    #[must_use]
-    pub fn signed(mut self, server: &Signer) -> Self {
-        self.signature = Some(server.sign(Purpose::Receipt, &self.hash()));
-        self
+    /// Signs a receipt with the server's key.
+    pub fn sign(body: ReceiptBody, server: &Signer) -> Result<Self, RecordError> {
+        Self::decode(&Signed::write(&body, server))
+    }
+
+    /// Reads a receipt.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let signed = Signed::<ReceiptBody>::read(bytes)?;
+        let ReceiptBody { v, suite, ref dead, .. } = signed.body;
+        if (v, suite) != (VERSION, SUITE) {
+            return Err(RecordError::Version { v, suite });
+        }
+        if !dead.is_sorted_by(|before, after| before < after) {
+            return Err(RecordError::Contradiction("dead bodies, ascending"));
+        }
+        Ok(Self(signed))
     }
 
     /// Verifies the receipt against the server's key.
     pub fn verify(&self, server: &PublicKey) -> Result<(), BadSignature> {
-        let signature = self.signature.ok_or(BadSignature)?;
-        sign::verify(server, Purpose::Receipt, &self.hash(), &signature)
+        self.0.verify(server)
     }
 
-    fn hash(&self) -> Hash {
-        let unsigned = Self { signature: None, ..self.clone() };
-        sign::hash("thicket/receipt/1", &[&cbor::encode(&unsigned)])
+    /// What it says.
+    pub fn body(&self) -> &ReceiptBody {
+        &self.0.body
+    }
+
+    /// The receipt as received.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
     }
 }
