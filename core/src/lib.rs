@@ -25,6 +25,7 @@ pub mod seal;
 pub mod secret;
 pub mod sheet;
 pub mod stamp;
+pub mod store;
 pub mod text;
 pub mod things;
 pub mod time;

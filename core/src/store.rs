@@ -1,0 +1,12 @@
+//! The two databases of a home: core.db, which must not be lost, and derived.db, which can always be made again.
+//!
+//! Both are SQLCipher files with raw keys out of the ring; no promise about core.db rests on that: its values are sealed
+//! under the local key before SQLite sees them, unless they are sealed or meant to be clear already.
+//! Functions that write take a [`rusqlite::Transaction`]: whoever calls decides what stands or falls together.
+
+pub(crate) mod core_db;
+pub(crate) mod derived_db;
+mod file;
+
+pub use self::file::{CORE_FILE, DERIVED_FILE, HomeLock, LOCK_FILE, StoreError};
+pub(crate) use self::file::{Database, Durability};
