@@ -13,6 +13,7 @@ pub mod entropy;
 #[cfg(test)]
 mod field;
 mod history;
+pub mod home;
 pub mod ids;
 pub mod ledger;
 pub mod mention;
@@ -26,6 +27,7 @@ pub mod secret;
 pub mod sheet;
 pub mod stamp;
 pub mod store;
+pub mod sync;
 pub mod text;
 pub mod things;
 pub mod time;
