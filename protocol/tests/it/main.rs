@@ -8,5 +8,7 @@ mod fuzz;
 mod limits;
 mod round_trip;
 mod samples;
+mod story;
+mod team;
 mod unknown;
 mod vectors;
