@@ -10,5 +10,6 @@ mod round_trip;
 mod samples;
 mod story;
 mod team;
+mod team_limits;
 mod unknown;
 mod vectors;
