@@ -298,7 +298,7 @@ fn no_team_breaks_on_whatever_is_signed() {
     let (mut taken, mut refused) = (0, 0);
     for body in &bodies {
         if fuzz_team(&samples::signed_entry(body, &device)) {
-            taken += 1
+            taken += 1;
         }
     }
     assert!(taken > 10, "{taken} acts are right as they are");
