@@ -4,7 +4,11 @@
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
 mod consent;
+mod derive;
+mod documents;
 mod error;
+mod journal;
+mod keep;
 mod keys;
 mod ledgers;
 mod notes;
@@ -23,6 +27,7 @@ use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, TeamId};
 use thicket_protocol::team::Team;
 
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
+use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
@@ -59,6 +64,7 @@ pub struct Home {
     team: Option<Team>,
     keys: Keyring,
     ledgers: Ledgers,
+    documents: Documents,
 }
 
 impl Home {

@@ -202,6 +202,13 @@ pub(crate) fn generations_where(
     DERIVED.rows(db, &sql, params_from_iter(params), read_id)
 }
 
+/// The drafts with that status, ended ones too, by id.
+pub(crate) fn drafts(db: &Connection, status: StampStatus) -> Result<Vec<GenerationId>, StoreError> {
+    let sql =
+        "SELECT generation FROM generations WHERE draft_of IS NOT NULL AND status = ?1 ORDER BY generation";
+    DERIVED.rows(db, sql, [status_number(status)], read_id)
+}
+
 fn read_id(row: &Row<'_>) -> rusqlite::Result<GenerationId> {
     row.get(0).map(GenerationId::from_bytes)
 }
