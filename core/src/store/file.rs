@@ -90,8 +90,10 @@ impl Database {
     ) -> Result<Self, StoreError> {
         let path = folder.join(file);
         match fs::metadata(&path) {
-            // SQLite would take an empty file for an empty database.
-            Ok(metadata) if metadata.len() == 0 => return Err(StoreError::Damaged { file }),
+            // SQLite would take a file without a whole page for an empty database.
+            Ok(metadata) if metadata.len() < u64::from(PAGE_BYTES) => {
+                return Err(StoreError::Damaged { file });
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::Missing { file });
