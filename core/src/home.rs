@@ -8,6 +8,8 @@ mod derive;
 mod documents;
 mod error;
 mod folder;
+mod founding;
+mod history;
 mod journal;
 mod keep;
 mod keys;
@@ -35,6 +37,9 @@ use zeroize::Zeroizing;
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
 use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
+use self::founding::Foundation;
+pub use self::founding::{Founded, Founding};
+pub use self::history::ChangeShown;
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
 pub use self::notes::{About, NewNote, NoteEdit, Placed};
@@ -42,11 +47,10 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
-use self::team::Foundation;
-pub use self::team::{Founded, Founding, NotebookShown};
+pub use self::team::NotebookShown;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
