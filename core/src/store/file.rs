@@ -29,8 +29,9 @@ const PAGE_BYTES: u32 = 4_096;
 const CACHE_KIB: u32 = 8_192;
 /// Pages of the WAL after which it is moved into the file: 4 MiB.
 const CHECKPOINT_PAGES: u32 = 1_024;
-/// What a WAL may keep of its length when a long transaction is behind it.
-const WAL_BYTES_KEPT: u32 = 8 << 20;
+/// What a WAL keeps of its length when it begins anew. Nothing: where frames are appended and never written over old
+/// ones, a power cut leaves a log that ends too early, and no gap with later frames behind it.
+const WAL_BYTES_KEPT: u32 = 0;
 /// Statements that stay prepared.
 const STATEMENTS_MAX: usize = 128;
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::wal::{Walk, walk, walk_bytes};
@@ -184,6 +185,9 @@ fn only_a_header_without_anything_behind_it_may_be_broken() {
 fn frames_from_before_a_checkpoint_are_not_damage() {
     let home = folder();
     let mut db = made(&home, 0..20);
+    let kept: i64 =
+        TABLES.one(db.read(), "PRAGMA journal_size_limit = -1", [], |row| row.get(0)).expect("set");
+    assert_eq!(kept, -1);
     let length = read(&home, WAL).len();
     let read_busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
     let busy = TABLES.one(db.read(), "PRAGMA wal_checkpoint(RESTART)", [], read_busy).expect("runs");
@@ -215,6 +219,97 @@ fn what_a_rolled_back_transaction_leaves_is_not_damage() {
     assert!(read(&home, WAL).len() > WAL_HEADER + 20 * FRAME, "pages were spilled");
     let copy = killed(&home);
     assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), 6);
+}
+
+/// What happens to a home, at random.
+#[derive(Debug, Clone)]
+enum Event {
+    Write(u32),
+    RollBack(u32),
+    Checkpoint(&'static str),
+    Kill,
+    Tear(usize),
+    Close,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (1_u32..40).prop_map(Event::Write),
+        2 => (1_u32..80).prop_map(Event::RollBack),
+        1 => prop::sample::select(vec!["PASSIVE", "FULL", "RESTART", "TRUNCATE"]).prop_map(Event::Checkpoint),
+        2 => Just(Event::Kill),
+        1 => (1_usize..9_000).prop_map(Event::Tear),
+        1 => Just(Event::Close),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_happens_to_a_whole_disk_is_taken_for_damage(
+        events in prop::collection::vec(event(), 1..30),
+        kept in prop::sample::select(vec![-1, 0]),
+    ) {
+        let mut home = folder();
+        let mut db = Some(made(&home, 0..0));
+        let mut expected = 0;
+        for event in events {
+            let mut open = db.take().expect("always open");
+            open.read().execute_batch("PRAGMA cache_size = 2").expect("spills early");
+            let _: i64 = TABLES
+                .one(open.read(), &format!("PRAGMA journal_size_limit = {kept}"), [], |row| row.get(0))
+                .expect("set");
+            match event {
+                Event::Write(count) => {
+                    let write = |tx: &rusqlite::Transaction<'_>| {
+                        (0..count).try_for_each(|_| {
+                            let sql = "INSERT INTO lines (text) VALUES (randomblob(abs(random()) % 3000))";
+                            TABLES.run(tx, sql, []).map(drop)
+                        })
+                    };
+                    open.write(Durability::Normal, write).expect("written");
+                    expected += count;
+                }
+                Event::RollBack(count) => {
+                    let refused: Result<(), StoreError> = open.write(Durability::Full, |tx| {
+                        for _ in 0..count {
+                            TABLES.run(tx, "INSERT INTO lines (text) VALUES (randomblob(3000))", [])?;
+                        }
+                        Err(StoreError::Busy)
+                    });
+                    prop_assert!(refused.is_err());
+                }
+                Event::Checkpoint(kind) => {
+                    let pragma = format!("PRAGMA wal_checkpoint({kind})");
+                    let busy: bool = TABLES.one(open.read(), &pragma, [], |row| row.get(0)).expect("moved");
+                    prop_assert!(!busy);
+                }
+                Event::Close => {
+                    drop(open);
+                    open = opened(home.path()).expect("opens");
+                }
+                Event::Kill => {
+                    let copy = killed(&home);
+                    drop(std::mem::replace(&mut home, copy));
+                    open = opened(home.path()).expect("opens");
+                }
+                Event::Tear(bytes) => {
+                    let copy = killed(&home);
+                    let wal = read(&copy, WAL);
+                    put(&copy, WAL, &wal[..wal.len().saturating_sub(bytes)]);
+                    open = opened(copy.path()).expect("opens");
+                    let left = lines(&open).expect("reads");
+                    prop_assert!(left <= expected);
+                    (expected, home) = (left, copy);
+                }
+            }
+            prop_assert_eq!(lines(&open).expect("reads"), expected);
+            let copy = killed(&home);
+            prop_assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), expected);
+            db = Some(open);
+        }
+    }
 }
 
 #[test]
