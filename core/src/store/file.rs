@@ -132,9 +132,13 @@ impl Database {
         let path = folder.join(file);
         // SQLite gives its other files the mode of this one.
         open_private(OpenOptions::new().write(true).create_new(true), &path)?;
-        let database = Self::connect(path, file, key, migrations)?;
-        database.checkpoint()?;
-        Ok(database)
+        let made = Self::connect(path, file, key, migrations);
+        let made = made.and_then(|database| database.checkpoint().map(|()| database));
+        if made.is_err() {
+            // Half a file would be in the way of the next attempt; why this one failed is what counts.
+            let _ = remove(folder, file);
+        }
+        made
     }
 
     fn connect(

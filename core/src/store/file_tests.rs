@@ -331,6 +331,16 @@ fn a_file_that_is_there_is_not_made_again() {
 }
 
 #[test]
+fn a_file_that_could_not_be_made_is_not_left_behind() {
+    let home = folder();
+    let refused =
+        Database::create(home.path(), CORE_FILE, &key(), &["CREATE TABLE one (id)", "no statement"]);
+    assert!(matches!(refused, Err(StoreError::Fault(_))));
+    assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 0);
+    drop(made(&home, 0..1));
+}
+
+#[test]
 fn another_key_and_a_broken_first_page_are_damage() {
     let home = folder();
     drop(made(&home, 0..3));
