@@ -5,6 +5,7 @@
 
 mod consent;
 mod error;
+mod exchange;
 mod keys;
 mod ledgers;
 mod notes;
