@@ -44,6 +44,7 @@ impl StoreError {
     /// Reads what SQLite says of a file. A value that is not what its column holds is damage, as a broken page is.
     pub(crate) fn of(file: &'static str, error: rusqlite::Error) -> Self {
         use rusqlite::Error as Sqlite;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the list is rusqlite's, and grows")]
         let code = match &error {
             Sqlite::SqliteFailure(failure, _) => failure.code,
             Sqlite::SqlInputError { error: failure, .. } => failure.code,

@@ -35,7 +35,7 @@ pub(super) fn walk(path: &Path) -> io::Result<Walk> {
     }
 }
 
-fn walk_bytes(mut log: impl Read) -> io::Result<Walk> {
+pub(super) fn walk_bytes(mut log: impl Read) -> io::Result<Walk> {
     let mut header = [0; HEADER_BYTES];
     if !read_whole(&mut log, &mut header)? {
         return Ok(Walk::Whole);
