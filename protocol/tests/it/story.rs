@@ -180,27 +180,7 @@ impl Log {
     /// The act with all the epochs that it must turn.
     pub(crate) fn whole(&self, by: Who, act: Act) -> Act {
         let needed = self.turns(&self.team.must_turn(&by.id(), &act));
-        match act {
-            Act::DeviceRevoke { device, .. } => Act::DeviceRevoke { device, turns: needed },
-            Act::MemberRemove { member, .. } => Act::MemberRemove { member, turns: needed },
-            Act::RoleChange { member, role, .. } => Act::RoleChange { member, role, turns: needed },
-            Act::SpaceGrant { notebook, member, granted, .. } => {
-                Act::SpaceGrant { notebook, member, granted, turns: needed }
-            }
-            Act::Genesis { .. }
-            | Act::Invite { .. }
-            | Act::InviteStrike { .. }
-            | Act::MemberAdd { .. }
-            | Act::DeviceAdd { .. }
-            | Act::SpaceCreate { .. }
-            | Act::Epoch { .. }
-            | Act::Shred { .. }
-            | Act::Close { .. }
-            | Act::Recovery { .. }
-            | Act::ServerKey { .. }
-            | Act::Incarnation { .. }
-            | Act::Policy { .. } => act,
-        }
+        with_turns(act, needed)
     }
 
     /// Applies an act by somebody's first device. Where it is refused, nothing has changed, and `may` says the same.
@@ -307,4 +287,29 @@ pub(crate) fn second(team: &Team, act: Act) -> thicket_protocol::governance::Ent
 /// A hash that stands for nothing.
 pub(crate) const fn no_hash() -> Hash {
     Hash::from_bytes([0xee; 32])
+}
+
+/// The act with these epochs instead, if it is one that takes something from somebody.
+pub(crate) fn with_turns(act: Act, turns: Vec<EpochTurn>) -> Act {
+    match act {
+        Act::DeviceRevoke { device, .. } => Act::DeviceRevoke { device, turns },
+        Act::MemberRemove { member, .. } => Act::MemberRemove { member, turns },
+        Act::RoleChange { member, role, .. } => Act::RoleChange { member, role, turns },
+        Act::SpaceGrant { notebook, member, granted, .. } => {
+            Act::SpaceGrant { notebook, member, granted, turns }
+        }
+        Act::Genesis { .. }
+        | Act::Invite { .. }
+        | Act::InviteStrike { .. }
+        | Act::MemberAdd { .. }
+        | Act::DeviceAdd { .. }
+        | Act::SpaceCreate { .. }
+        | Act::Epoch { .. }
+        | Act::Shred { .. }
+        | Act::Close { .. }
+        | Act::Recovery { .. }
+        | Act::ServerKey { .. }
+        | Act::Incarnation { .. }
+        | Act::Policy { .. } => act,
+    }
 }

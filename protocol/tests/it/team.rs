@@ -13,7 +13,7 @@ use crate::samples;
 use crate::story::{
     Anna, Ben, Cleo, Dora, Emil, Finn, IDENTITIES, LEDGER, Log, MEMBERS, NOTEBOOK, OTHER_NOTEBOOK, ROSTER,
     SHARED, Stranger, Who, genesis_act, new_space, no_hash, paper, private, second, space, three_spaces,
-    turn,
+    turn, with_turns,
 };
 
 fn revokes(device: &Signer) -> Act {
@@ -418,21 +418,8 @@ fn a_role_holds_what_the_table_says() {
 #[test]
 fn every_space_turns_that_somebody_is_to_hold_no_longer() {
     let log = Log::story();
-    let with = |by: Who, act: &Act, turns: &[SpaceId]| {
-        let turns = log.turns(turns);
-        log.tried(
-            by,
-            match act.clone() {
-                Act::DeviceRevoke { device, .. } => Act::DeviceRevoke { device, turns },
-                Act::MemberRemove { member, .. } => Act::MemberRemove { member, turns },
-                Act::RoleChange { member, role, .. } => Act::RoleChange { member, role, turns },
-                Act::SpaceGrant { notebook, member, granted, .. } => {
-                    Act::SpaceGrant { notebook, member, granted, turns }
-                }
-                other => other,
-            },
-        )
-    };
+    let with =
+        |by: Who, act: &Act, turns: &[SpaceId]| log.tried(by, with_turns(act.clone(), log.turns(turns)));
     let all = [ROSTER, LEDGER, SHARED, IDENTITIES];
     let with_own = [ROSTER, LEDGER, SHARED, IDENTITIES, private(Ben)];
     let annas_too = [ROSTER, LEDGER, SHARED, IDENTITIES, private(Anna)];
@@ -497,7 +484,7 @@ fn an_epoch_is_one_more_than_the_newest_and_turns_once_an_entry() {
     let before = log.newest();
     log.take(Anna, epoch(vec![turn(SHARED, 2), turn(LEDGER, 2)]));
     log.take(Emil, epoch(vec![turn(SHARED, 3)]));
-    let mut after = before.clone();
+    let mut after = before;
     after.extend([(SHARED, 3), (LEDGER, 2)]);
     assert_eq!(log.newest(), after);
     let shared = &log.team.spaces()[&SHARED];
