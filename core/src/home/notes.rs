@@ -113,7 +113,7 @@ impl Home {
     }
 
     /// What a name in a text means.
-    fn resolve(&self, notebook: &NotebookId, name: &str) -> Resolved {
+    pub(super) fn resolve(&self, notebook: &NotebookId, name: &str) -> Resolved {
         let person = self.find_participant(notebook, name);
         let place = self.find_place(notebook, name);
         match (person, place) {
