@@ -551,3 +551,7 @@ fn said(about: About) -> (BTreeSet<ParticipantId>, bool) {
         About::These(people) => (people, false),
     }
 }
+
+#[cfg(test)]
+#[path = "notes_tests.rs"]
+mod tests;
