@@ -1,6 +1,7 @@
 //! What core.db holds, table by table. Everything here is a row as it was received, as it was sealed to be sent, or
 //! a value sealed under the local key.
 
+mod anew;
 mod governance;
 mod records;
 mod schema;
@@ -13,6 +14,7 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction, params};
 use zeroize::Zeroizing;
 
+pub(crate) use self::anew::seal_anew;
 pub(crate) use self::governance::{
     EntryRow, add_entry, add_own_key, add_pack, clear_vault, entries, entry_is_on_server, own_keys, packs,
     put_statement, remove_own_keys, statements,
