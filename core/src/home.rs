@@ -21,6 +21,7 @@ mod release;
 mod status;
 mod take;
 mod team;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -44,9 +45,10 @@ pub use self::objects::{
 pub use self::read::{
     ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
-pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status, Verification};
+pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 use self::team::Foundation;
 pub use self::team::{Founded, Founding, NotebookShown};
+pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
 use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};

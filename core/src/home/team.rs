@@ -484,10 +484,7 @@ impl Home {
         let mut objects = notebook_objects(spaces, notebook, name, realm);
         let has_name = self.notebook_name(&notebook).is_some();
         let has_sheet = !self.ledger(&notebook)?.sheets().is_empty();
-        objects.retain(|(_, object)| match object {
-            Object::NotebookName(_) => !has_name,
-            _ => !has_sheet,
-        });
+        objects.retain(|(space, _)| if *space == spaces.0 { !has_name } else { !has_sheet });
         let objects = self.sign_all(objects, now)?;
         self.record_objects(&objects, now)
     }

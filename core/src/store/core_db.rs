@@ -21,7 +21,7 @@ pub(crate) use self::governance::{
 };
 pub(crate) use self::records::{
     BodyState, PartRow, add_batch, batch, batch_hash, batches_after, count_batches, cursor, last_batch,
-    parts_of, place_batch, root_at, set_body_state, set_cursor, unplaced, waiting,
+    parts_of, place_batch, placed, root_at, set_body_state, set_cursor, states_of, unplaced, waiting,
 };
 pub(crate) use self::unsent::{
     ObjectRow, UnsentRow, add_journal, add_object, clear_journal, count_unsent, journal, journaled,
