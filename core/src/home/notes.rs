@@ -265,7 +265,7 @@ impl Home {
             kept.bodies.push((space, placed.generation, body));
             documents.push((placed.generation, loaded));
         }
-        self.keep(kept, now)?;
+        self.keep_act(kept, now)?;
         documents.into_iter().for_each(|(generation, loaded)| self.documents.put(generation, loaded));
         Ok(())
     }
@@ -417,7 +417,7 @@ impl Home {
         let standing = if row.is_private { Standing::Private } else { Standing::Shared };
         if view == before {
             if !journals.is_empty() {
-                self.keep(Kept { journals, ..Kept::default() }, now)?;
+                self.keep_act(Kept { journals, ..Kept::default() }, now)?;
             }
             let assessment = self.assess(row, standing)?;
             return Ok(self.placed(row, &assessment));
@@ -428,7 +428,7 @@ impl Home {
                 let body = loaded.prepare(row.generation, now)?;
                 let stamps = stamp.map(|stamp| (row.notebook, stamp)).into_iter().collect();
                 let bodies = vec![(row.space, row.generation, body)];
-                self.keep(Kept { keys: Vec::new(), bodies, stamps, journals }, now)?;
+                self.keep_act(Kept { keys: Vec::new(), bodies, stamps, journals }, now)?;
                 self.documents.put(row.generation, loaded);
                 if row.is_private
                     && let Some(placed) = self.let_out(row, now)?
