@@ -22,8 +22,9 @@ pub const DERIVED_FILE: &str = "derived.db";
 /// The file that a process holds a lock on while it has the home open.
 pub const LOCK_FILE: &str = "lock";
 
-/// Bytes of a page; it is part of the format of the files, since SQLCipher has to be told before it can read one.
-const PAGE_BYTES: u32 = 16_384;
+/// Bytes of a page; it is part of the format of the files, since SQLCipher has to be told before it can read one. Pages
+/// of 16 KiB made derived.db 15 % faster and a fifth larger, and every keystroke of the journal three times slower.
+const PAGE_BYTES: u32 = 4_096;
 /// Bytes of pages that stay in memory.
 const CACHE_KIB: u32 = 8_192;
 /// Pages of the WAL after which it is moved into the file: 4 MiB.

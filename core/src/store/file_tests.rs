@@ -124,6 +124,41 @@ fn a_flipped_bit_in_a_wal_is_damage_and_never_a_silent_loss() {
 }
 
 #[test]
+fn a_lost_sector_of_a_wal_is_damage_wherever_a_commit_follows() {
+    let home = folder();
+    let _db = made(&home, 0..20);
+    let wal = read(&home, WAL);
+    let last_frame = wal.len() - FRAME;
+    for length in [512, 4096, 16_384] {
+        for at in (0..last_frame - length).step_by(512).chain([last_frame - length]) {
+            let mut lost = wal.clone();
+            lost[at..at + length].fill(0);
+            assert_eq!(walk_bytes(lost.as_slice()).expect("reads"), Walk::Damaged, "{length} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_the_last_commit_or_is_said_to_be_damage() {
+    let home = folder();
+    let _db = made(&home, 0..30);
+    let wal = read(&home, WAL);
+    let last_frame = wal.len() - FRAME;
+    for at in (0..wal.len()).step_by(5003).chain((last_frame..wal.len()).step_by(199)) {
+        let copy = killed(&home);
+        let mut flipped = wal.clone();
+        flipped[at] ^= 0x40;
+        put(&copy, WAL, &flipped);
+        match opened(copy.path()).map(|db| lines(&db).expect("reads")) {
+            Ok(left) => assert!(at >= last_frame && left >= 29, "byte {at}: {left} lines"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Damaged { file: CORE_FILE }), "byte {at}: {error}")
+            }
+        }
+    }
+}
+
+#[test]
 fn a_damaged_wal_is_copied_aside_and_left_as_it_is() {
     let home = folder();
     let _db = made(&home, 0..50);
