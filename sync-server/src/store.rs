@@ -245,7 +245,7 @@ impl Store {
             let (id, hash) = (team.id(), entry.hash());
             let row = params![id.as_bytes(), sql(entry.body().seq), hash.as_bytes(), entry.bytes()];
             connection.prepare_cached("INSERT INTO gov VALUES (?, ?, ?, ?)")?.execute(row)?;
-            vaults::carry_out(connection, &id, staged)
+            vaults::carry_out(connection, &team, staged)
         })?;
         if staged.erases() {
             // Outside a group the job is committed by now.
