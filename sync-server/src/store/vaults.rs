@@ -109,7 +109,8 @@ fn drop_bodies(connection: &Connection, of: &Team, id: &KeyId) -> Result<(), Sto
     let mut query = connection.prepare_cached(text)?;
     let spaces = query.query_map(params![team.as_bytes(), id.as_bytes()], |row| row.get(0))?;
     let spaces: Vec<[u8; 16]> = spaces.collect::<Result<_, _>>()?;
-    let mut drop = connection.prepare_cached("DELETE FROM bodies WHERE team = ? AND doc_tag = ? AND space = ?")?;
+    let mut drop =
+        connection.prepare_cached("DELETE FROM bodies WHERE team = ? AND doc_tag = ? AND space = ?")?;
     for space in spaces.iter().filter(|space| of.is_shredded_in(&SpaceId::from_bytes(**space), id)) {
         drop.execute(params![team.as_bytes(), id.as_bytes(), space])?;
     }
@@ -189,13 +190,9 @@ fn insert_statement(
     statement: &PrekeyStatement,
 ) -> Result<(), StoreError> {
     let (body, serial) = (statement.body(), next_serial(connection, team, "statements")?);
-    connection.prepare_cached("INSERT OR REPLACE INTO statements VALUES (?, ?, ?, ?, ?)")?.execute(params![
-        team.as_bytes(),
-        body.device.as_bytes(),
-        serial,
-        body.counter,
-        statement.bytes()
-    ])?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO statements VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![team.as_bytes(), body.device.as_bytes(), serial, body.counter, statement.bytes()])?;
     Ok(())
 }
 
@@ -233,7 +230,11 @@ impl Store {
     }
 
     /// Keeps a statement in the place of the device's last.
-    pub(crate) fn put_statement(&mut self, team: &TeamId, statement: &PrekeyStatement) -> Result<(), StoreError> {
+    pub(crate) fn put_statement(
+        &mut self,
+        team: &TeamId,
+        statement: &PrekeyStatement,
+    ) -> Result<(), StoreError> {
         self.write(|connection| insert_statement(connection, team, statement))
     }
 
@@ -313,7 +314,8 @@ impl Store {
         after: u64,
         bytes: usize,
     ) -> Result<Page<Numbered>, StoreError> {
-        let text = "SELECT serial, bytes FROM seals WHERE team = ? AND device = ? AND serial > ? ORDER BY serial";
+        let text =
+            "SELECT serial, bytes FROM seals WHERE team = ? AND device = ? AND serial > ? ORDER BY serial";
         let mut query = self.connection.prepare_cached(text)?;
         let rows = query.query_map(params![team.as_bytes(), device.as_bytes(), sql(after)], numbered)?;
         page_of_numbered(rows, after, bytes)

@@ -5,9 +5,7 @@ use std::path::Path;
 use minicbor::bytes::ByteVec;
 use tempfile::TempDir;
 use thicket_protocol::frame::{self, Change, Hello, Peer, Refusal, Reply, Request, Tips, VaultAt};
-use thicket_protocol::governance::{
-    Act, Admits, Author, Entry, EpochTurn, NewSpace, Realm, Role, SpaceKind,
-};
+use thicket_protocol::governance::{Act, Admits, Author, Entry, EpochTurn, NewSpace, Realm, Role, SpaceKind};
 use thicket_protocol::ids::{
     DeviceId, DocTag, Hash, Incarnation, KeyId, MemberId, NotebookId, PublicKey, Salt, SpaceId, TeamId,
 };
@@ -70,7 +68,8 @@ impl Phone {
         gov: GovPoint,
         epochs: &[(SpaceId, u32)],
     ) -> Vec<u8> {
-        let epochs = epochs.iter().map(|(space, epoch)| SpaceEpoch { space: *space, epoch: *epoch }).collect();
+        let epochs =
+            epochs.iter().map(|(space, epoch)| SpaceEpoch { space: *space, epoch: *epoch }).collect();
         let body = SealBody {
             v: VERSION,
             suite: SUITE,
@@ -243,11 +242,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut world = Self::founded();
         let rows = [pack(LEDGER, 1, &[21]), pack(SHARED, 1, &[31]), pack(IDENTITIES, 1, &[41])];
-        let spaces = [
-            (SpaceKind::Ledger, LEDGER),
-            (SpaceKind::Shared, SHARED),
-            (SpaceKind::Identities, IDENTITIES),
-        ];
+        let spaces =
+            [(SpaceKind::Ledger, LEDGER), (SpaceKind::Shared, SHARED), (SpaceKind::Identities, IDENTITIES)];
         let spaces = spaces.iter().zip(&rows).map(|((kind, space), row)| NewSpace {
             kind: *kind,
             owner: None,
@@ -319,7 +315,8 @@ impl World {
 
     /// The next batch of a phone in a space: one body of each tag.
     pub(crate) fn batch(&self, phone: &Phone, space: SpaceId, before: Option<&Batch>, tags: &[u8]) -> Batch {
-        let items: Vec<_> = tags.iter().map(|tag| (DocTag::from_bytes([*tag; 16]), ItemKind::Delta)).collect();
+        let items: Vec<_> =
+            tags.iter().map(|tag| (DocTag::from_bytes([*tag; 16]), ItemKind::Delta)).collect();
         self.batch_of(phone, space, before, &items, |_| {})
     }
 

@@ -6,4 +6,5 @@ mod fixture;
 mod hostile;
 mod keys;
 mod records;
+mod sockets;
 mod store;

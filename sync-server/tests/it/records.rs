@@ -105,8 +105,7 @@ fn a_closed_notebook_takes_nothing_new_and_still_knows_what_it_took() {
 fn a_pull_leaves_out_own_and_covered_bodies_and_keeps_the_chain() {
     let mut world = World::new();
     let ben = world.join(12, Role::Fieldworker);
-    let (mut anna_link, mut ben_link) =
-        (world.link(), Link::of(&mut world.store, world.team.id(), &ben));
+    let (mut anna_link, mut ben_link) = (world.link(), Link::of(&mut world.store, world.team.id(), &ben));
     let first = world.batch(&world.anna, SHARED, None, &[50, 51]);
     anna_link.push(&mut world.store, &first).expect("taken");
     // A full save of document 50 that names both bodies: only the one of its own document is covered.
@@ -140,8 +139,7 @@ fn a_shred_drops_bodies_for_ever_and_keeps_the_chain() {
     let first = world.batch(&world.anna, SHARED, None, &[50, 51]);
     let receipt = world.link().push(&mut world.store, &first).expect("taken");
     let rows = [pack(SHARED, 2, &[31, 32])];
-    let shred =
-        Act::Shred { ids: ShredList::Here(vec![key_id(50)]), turns: vec![turn(SHARED, 2, 1, &rows)] };
+    let shred = Act::Shred { ids: ShredList::Here(vec![key_id(50)]), turns: vec![turn(SHARED, 2, 1, &rows)] };
     let entry = world.entry(shred.clone());
     let seals = [world.anna.seal(world.team.id(), ben.id, 1, entry.point(), &[(SHARED, 2)])];
     world.append(shred, &rows, &seals).expect("shredded");
