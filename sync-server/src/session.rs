@@ -425,7 +425,7 @@ impl ServerSession {
         let entry = Entry::decode(bytes).map_err(|error| match error {
             EntryError::Version { .. } => Refusal::Version,
             EntryError::TooLarge => Refusal::Limit,
-            _ => Refusal::BadEntry,
+            EntryError::Cbor(_) | EntryError::Shape(_) | _ => Refusal::BadEntry,
         })?;
         let (team, author) = match who {
             Who::Device { team, device, .. } => (team, Author::Device(device)),

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
@@ -336,14 +336,14 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 fn begin(
     connection: &mut Connection,
     db: &Path,
-    key: &PathBuf,
+    key: &Path,
     fill: &mut dyn FnMut(&mut [u8]),
 ) -> Result<files::Seed, StoreError> {
     let place = |error| StoreError::sqlite(error, db);
     let used: i64 = connection.query_row("SELECT count(*) FROM gov", [], |row| row.get(0)).map_err(place)?;
     if used != 0 {
         let reason = "it is missing, though server.db has teams that rely on it: put it back from a backup";
-        return Err(StoreError::Damaged { path: key.clone(), reason });
+        return Err(StoreError::Damaged { path: key.to_path_buf(), reason });
     }
     let (seed, mut incarnation) = (files::Seed::draw(fill), [0; Incarnation::LEN]);
     fill(&mut incarnation);

@@ -65,8 +65,8 @@ fn refusal(error: TeamError) -> Refusal {
         TeamError::NotNext => Refusal::Behind,
         TeamError::Forbidden(_) => Refusal::Forbidden,
         TeamError::Limit(_) => Refusal::Limit,
-        // An error that this server has no word for is a rule that it does not know.
-        _ => Refusal::BadEntry,
+        // What this server has no word for is a rule that it does not know.
+        TeamError::Signature | TeamError::Contradiction(_) | _ => Refusal::BadEntry,
     }
 }
 

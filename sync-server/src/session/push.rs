@@ -18,10 +18,14 @@ pub(super) struct Pushed {
 
 /// Takes a batch; one that is sent again gets its receipt again.
 pub(super) fn push(store: &mut Store, member: &Member, bytes: &[u8]) -> Result<Pushed, Stop> {
-    let batch = Batch::decode(bytes).map_err(|error| match error {
-        RecordError::Version { .. } => Refusal::Version,
-        RecordError::TooLarge(_) => Refusal::Limit,
-        _ => Refusal::BadBytes,
+    let batch = Batch::decode(bytes).map_err(|error| {
+        if let RecordError::Version { .. } = error {
+            Refusal::Version
+        } else if let RecordError::TooLarge(_) = error {
+            Refusal::Limit
+        } else {
+            Refusal::BadBytes
+        }
     })?;
     let (team, head) = (member.team.id(), batch.head());
     demand(head.device == member.device, Refusal::Forbidden)?;
