@@ -101,7 +101,7 @@ fn code(error: &StartError) -> u8 {
         StartError::Store(StoreError::Busy { .. }) => 9,
         StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => 9,
         StartError::Listen { .. } | StartError::Store(StoreError::Newer { .. }) => 2,
-        _ => 10,
+        StartError::Store(_) | _ => 10,
     }
 }
 

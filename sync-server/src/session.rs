@@ -7,7 +7,6 @@ use minicbor::bytes::ByteVec;
 use thicket_protocol::frame::{self, Change, Hello, Peer, Refusal, Reply, Request, Tip, Tips, TipsBody};
 use thicket_protocol::governance::{Act, Author, Entry, EntryError};
 use thicket_protocol::ids::{DeviceId, PublicKey, SpaceId, TeamId};
-use thicket_protocol::limits::FRAME_LIST_MAX;
 use thicket_protocol::record::GovPoint;
 use thicket_protocol::sign::{SUITE, VERSION};
 use thicket_protocol::team::{InviteState, Team};
@@ -326,8 +325,6 @@ impl ServerSession {
                 Err(Refusal::Malformed.into())
             }
             Request::PullKeys { statements, seals, vaults } => {
-                let fits = vaults.len() <= FRAME_LIST_MAX && vaults.is_sorted_by(|a, b| a.space < b.space);
-                demand(fits, Refusal::Malformed)?;
                 vaults.iter().try_for_each(|vault| member.demand_space(&vault.space))?;
                 Ok(Answer::Keys { statements, seals, vaults: vaults.into() })
             }
@@ -420,7 +417,6 @@ impl ServerSession {
         packs: &[ByteVec],
         seals: &[ByteVec],
     ) -> Result<(), Stop> {
-        demand(packs.len() <= FRAME_LIST_MAX && seals.len() <= FRAME_LIST_MAX, Refusal::Limit)?;
         let who = self.who.ok_or(Refusal::Malformed)?;
         let entry = Entry::decode(bytes).map_err(|error| match error {
             EntryError::Version { .. } => Refusal::Version,

@@ -257,6 +257,14 @@ impl World {
         world
     }
 
+    /// Whether some file of the server has these bytes.
+    pub(crate) fn disk_has(&self, wanted: &[u8]) -> bool {
+        std::fs::read_dir(self.folder.path()).expect("the folder").any(|file| {
+            let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
+            bytes.windows(wanted.len()).any(|part| part == wanted)
+        })
+    }
+
     pub(crate) fn link(&mut self) -> Link {
         Link::of(&mut self.store, self.team.id(), &self.anna)
     }
