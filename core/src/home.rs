@@ -7,6 +7,7 @@ mod consent;
 mod derive;
 mod documents;
 mod error;
+mod exchange;
 mod folder;
 mod founding;
 mod history;
