@@ -41,8 +41,13 @@ struct PinnedKey {
 
 impl PinnedKey {
     fn new(key: &PublicKey, provider: Arc<CryptoProvider>) -> Self {
-        Self { spki: [&ED25519_SPKI_PREFIX, key.as_bytes().as_slice()].concat(), provider }
+        Self { spki: spki(key), provider }
     }
+}
+
+/// Writes a key as SubjectPublicKeyInfo.
+pub(crate) fn spki(key: &PublicKey) -> Vec<u8> {
+    [&ED25519_SPKI_PREFIX, key.as_bytes().as_slice()].concat()
 }
 
 impl ServerCertVerifier for PinnedKey {

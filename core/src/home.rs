@@ -153,6 +153,7 @@ impl std::fmt::Debug for Home {
 }
 
 /// A home whose files are closed while its keys stay in memory.
+#[derive(Debug)]
 pub struct PausedHome {}
 
 impl PausedHome {
@@ -162,10 +163,11 @@ impl PausedHome {
     }
 }
 
-/// A paused home could not be opened: it is handed back, to be tried again once another process lets go of it.
-pub struct NotResumed {
-    /// The home, still paused.
-    pub paused: Box<PausedHome>,
-    /// Why; [`HomeError::Busy`] passes.
-    pub error: HomeError,
+/// Why a paused home was not opened again.
+#[derive(Debug)]
+pub enum NotResumed {
+    /// Another process has it open; it is handed back as it was, to be tried again.
+    Busy(Box<PausedHome>),
+    /// It cannot be opened.
+    Failed(HomeError),
 }
