@@ -1,0 +1,382 @@
+#![allow(clippy::indexing_slicing, reason = "tests index what they made")]
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::wal::{Walk, walk, walk_bytes};
+use super::{CORE_FILE, Database, Durability, HomeLock, LOCK_FILE, StoreError};
+use crate::secret::DatabaseKey;
+use crate::store::statements::Tables;
+
+const WAL: &str = "core.db-wal";
+const MIGRATIONS: &[&str] = &["CREATE TABLE lines (id INTEGER PRIMARY KEY, text BLOB NOT NULL)"];
+const TABLES: Tables = Tables(CORE_FILE);
+const WAL_HEADER: usize = 32;
+const FRAME: usize = 24 + 16_384;
+
+fn key() -> DatabaseKey {
+    DatabaseKey::from_bytes([0xd8; 32])
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn made(folder: &TempDir, lines: Range<u32>) -> Database {
+    let mut db = Database::create(folder.path(), CORE_FILE, &key(), MIGRATIONS).expect("made");
+    lines.for_each(|line| add(&mut db, line));
+    db
+}
+
+fn opened(folder: &Path) -> Result<Database, StoreError> {
+    Database::open(folder, CORE_FILE, &key(), MIGRATIONS)
+}
+
+fn add(db: &mut Database, line: u32) {
+    write(db, line).expect("written");
+}
+
+fn write(db: &mut Database, line: u32) -> Result<(), StoreError> {
+    db.write(Durability::Full, |tx| {
+        let text = format!("a canary sings {line} {}", "x".repeat(200));
+        TABLES.run(tx, "INSERT INTO lines (text) VALUES (?1)", [text.as_bytes()]).map(drop)
+    })
+}
+
+fn lines(db: &Database) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*), coalesce(sum(length(text)), 0) FROM lines";
+    TABLES.one(db.read(), sql, [], |row| row.get(0))
+}
+
+/// What a killed process leaves: the files as they lie, the connection never closed.
+fn killed(from: &TempDir) -> TempDir {
+    let to = folder();
+    for name in [CORE_FILE, WAL] {
+        fs::copy(from.path().join(name), to.path().join(name)).expect("copied");
+    }
+    to
+}
+
+fn read(folder: &TempDir, name: &str) -> Vec<u8> {
+    fs::read(folder.path().join(name)).expect("a file")
+}
+
+fn put(folder: &TempDir, name: &str, bytes: &[u8]) {
+    fs::write(folder.path().join(name), bytes).expect("written");
+}
+
+fn is_damaged<T>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Damaged { file: CORE_FILE }))
+}
+
+#[test]
+fn a_killed_home_loses_nothing() {
+    let home = folder();
+    let mut db = made(&home, 0..0);
+    for line in 0..60 {
+        add(&mut db, line);
+        if line % 7 == 0 {
+            let copy = killed(&home);
+            assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), line + 1);
+        }
+    }
+}
+
+#[test]
+fn a_closed_home_opens_without_a_wal_and_shows_nothing() {
+    let home = folder();
+    drop(made(&home, 0..20));
+    assert!(!home.path().join(WAL).exists());
+    let bytes = read(&home, CORE_FILE);
+    for word in [b"a canary".as_slice(), b"SQLite format", b"CREATE TABLE"] {
+        assert!(!bytes.windows(word.len()).any(|window| window == word));
+    }
+    assert_eq!(lines(&opened(home.path()).expect("opens")).expect("reads"), 20);
+}
+
+#[test]
+fn a_flipped_bit_in_a_wal_is_damage_and_never_a_silent_loss() {
+    let home = folder();
+    let _db = made(&home, 0..50);
+    let wal = read(&home, WAL);
+    assert_eq!(wal.len(), WAL_HEADER + 50 * FRAME, "one frame a row");
+    let header = 0..WAL_HEADER;
+    let frame = |frame: usize| {
+        let start = WAL_HEADER + frame * FRAME;
+        (start..start + 24).chain((start + 24..start + FRAME).step_by(3001)).collect::<Vec<_>>()
+    };
+    let before_last = [0, 1, 24, 47, 48].into_iter().flat_map(frame);
+    for at in header.chain(before_last) {
+        let mut flipped = wal.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert_eq!(walk_bytes(flipped.as_slice()).expect("reads"), Walk::Damaged, "byte {at}");
+    }
+    // The last commit alone cannot be told from one that a power cut has torn.
+    for at in frame(49) {
+        let mut flipped = wal.clone();
+        flipped[at] ^= 0x10;
+        assert_eq!(walk_bytes(flipped.as_slice()).expect("reads"), Walk::Whole, "byte {at}");
+    }
+}
+
+#[test]
+fn a_damaged_wal_is_copied_aside_and_left_as_it_is() {
+    let home = folder();
+    let _db = made(&home, 0..50);
+    for at in [3, 20, WAL_HEADER + 20 * FRAME + 20, WAL_HEADER + 24 * FRAME + 9000] {
+        let copy = killed(&home);
+        let mut wal = read(&copy, WAL);
+        wal[at] ^= 1;
+        put(&copy, WAL, &wal);
+        let before = read(&copy, CORE_FILE);
+        for _ in 0..2 {
+            assert!(is_damaged(opened(copy.path())), "byte {at}");
+            assert_eq!(read(&copy, "core.db-wal.damaged"), wal);
+            assert_eq!(read(&copy, WAL), wal);
+            assert_eq!(read(&copy, CORE_FILE), before);
+        }
+    }
+}
+
+#[test]
+fn a_torn_wal_opens_with_what_was_before_the_tear() {
+    let home = folder();
+    let _db = made(&home, 0..12);
+    let wal = read(&home, WAL);
+    for length in (0..wal.len()).step_by(1237).chain(0..WAL_HEADER + 2) {
+        assert_eq!(walk_bytes(&wal[..length]).expect("reads"), Walk::Whole, "{length}");
+    }
+    for whole in [0, 1, 5, 11] {
+        for past in [0, 1, 23, 24, 8000, FRAME - 1] {
+            let copy = killed(&home);
+            put(&copy, WAL, &wal[..WAL_HEADER + whole * FRAME + past]);
+            let db = opened(copy.path()).expect("opens");
+            assert_eq!(lines(&db).expect("reads"), u32::try_from(whole).expect("small"), "{whole} {past}");
+            assert!(!copy.path().join("core.db-wal.damaged").exists());
+        }
+    }
+    for length in [0, 1, 31] {
+        let copy = killed(&home);
+        put(&copy, WAL, &wal[..length]);
+        assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), 0);
+    }
+}
+
+#[test]
+fn only_a_header_without_anything_behind_it_may_be_broken() {
+    assert_eq!(walk(&folder().path().join(WAL)).expect("missing"), Walk::Whole);
+    assert_eq!(walk_bytes([0_u8; 50_000].as_slice()).expect("reads"), Walk::Whole);
+    assert_eq!(walk_bytes([7_u8; 31].as_slice()).expect("reads"), Walk::Whole);
+    assert_eq!(walk_bytes([7_u8; 32].as_slice()).expect("reads"), Walk::Whole);
+    let mut late = vec![0_u8; 50_000];
+    late[49_999] = 1;
+    assert_eq!(walk_bytes(late.as_slice()).expect("reads"), Walk::Damaged);
+}
+
+#[test]
+fn frames_from_before_a_checkpoint_are_not_damage() {
+    let home = folder();
+    let mut db = made(&home, 0..20);
+    let length = read(&home, WAL).len();
+    let read_busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    let busy = TABLES.one(db.read(), "PRAGMA wal_checkpoint(RESTART)", [], read_busy).expect("runs");
+    assert!(!busy);
+    (20..23).for_each(|line| add(&mut db, line));
+    let wal = read(&home, WAL);
+    assert_eq!(wal.len(), length, "the old frames are still there");
+    let copy = killed(&home);
+    assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), 23);
+    // And among the new ones a broken frame is still damage.
+    let mut flipped = wal;
+    flipped[WAL_HEADER + FRAME + 100] ^= 1;
+    assert_eq!(walk_bytes(flipped.as_slice()).expect("reads"), Walk::Damaged);
+}
+
+#[test]
+fn what_a_rolled_back_transaction_leaves_is_not_damage() {
+    let home = folder();
+    let mut db = made(&home, 0..3);
+    db.read().execute_batch("PRAGMA cache_size = 2").expect("spills early");
+    let refused: Result<(), StoreError> = db.write(Durability::Normal, |tx| {
+        for _ in 0..60 {
+            TABLES.run(tx, "INSERT INTO lines (text) VALUES (randomblob(9000))", [])?;
+        }
+        Err(StoreError::Busy)
+    });
+    assert!(matches!(refused, Err(StoreError::Busy)));
+    (3..6).for_each(|line| add(&mut db, line));
+    assert!(read(&home, WAL).len() > WAL_HEADER + 20 * FRAME, "pages were spilled");
+    let copy = killed(&home);
+    assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), 6);
+}
+
+#[test]
+fn a_missing_or_empty_file_is_never_an_empty_database() {
+    let home = folder();
+    assert!(matches!(opened(home.path()), Err(StoreError::Missing { file: CORE_FILE })));
+    put(&home, CORE_FILE, b"");
+    assert!(is_damaged(opened(home.path())));
+    assert_eq!(read(&home, CORE_FILE), b"");
+}
+
+#[test]
+fn a_file_that_is_there_is_not_made_again() {
+    let home = folder();
+    drop(made(&home, 0..3));
+    let again = Database::create(home.path(), CORE_FILE, &key(), MIGRATIONS);
+    assert!(matches!(again, Err(StoreError::Storage(_))));
+    assert_eq!(lines(&opened(home.path()).expect("opens")).expect("reads"), 3);
+}
+
+#[test]
+fn another_key_and_a_broken_first_page_are_damage() {
+    let home = folder();
+    drop(made(&home, 0..3));
+    let other = DatabaseKey::from_bytes([0xd9; 32]);
+    assert!(is_damaged(Database::open(home.path(), CORE_FILE, &other, MIGRATIONS)));
+    let whole = read(&home, CORE_FILE);
+    for at in [0, 15, 16, 100, 9000, 16_383] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        put(&home, CORE_FILE, &flipped);
+        assert!(is_damaged(opened(home.path())), "byte {at}");
+    }
+    put(&home, CORE_FILE, &whole);
+    assert_eq!(lines(&opened(home.path()).expect("opens")).expect("reads"), 3);
+}
+
+#[test]
+fn a_cut_file_is_damage() {
+    let home = folder();
+    drop(made(&home, 0..600));
+    let whole = read(&home, CORE_FILE);
+    assert!(whole.len() > 5 * 16_384);
+    for length in
+        [1, 16, 100, 16_383, 16_384, 16_385, 40_000, 3 * 16_384, whole.len() - 16_384, whole.len() - 1]
+    {
+        put(&home, CORE_FILE, &whole[..length]);
+        assert!(is_damaged(opened(home.path()).and_then(|db| lines(&db))), "{length}");
+    }
+}
+
+#[test]
+fn a_broken_page_is_found_by_the_check_and_by_reading_it() {
+    let home = folder();
+    drop(made(&home, 0..600));
+    assert_eq!(opened(home.path()).expect("opens").check().expect("reads"), Vec::<String>::new());
+    let mut bytes = read(&home, CORE_FILE);
+    let at = bytes.len() - 5000;
+    bytes[at] ^= 1;
+    put(&home, CORE_FILE, &bytes);
+    let db = opened(home.path()).expect("its first page is whole");
+    assert!(!db.check().expect("reads").is_empty());
+    assert!(is_damaged(lines(&db)));
+}
+
+#[test]
+fn a_full_disk_is_said_so_and_keeps_what_was_acknowledged() {
+    let home = folder();
+    let mut db = made(&home, 0..30);
+    let pages: u32 = TABLES.one(db.read(), "PRAGMA page_count", [], |row| row.get(0)).expect("counts");
+    db.read().execute_batch(&format!("PRAGMA max_page_count = {pages}")).expect("set");
+    let mut acknowledged = 30;
+    let error = loop {
+        match write(&mut db, acknowledged) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Database("full", _)), "{error:?}");
+    assert_eq!(lines(&db).expect("reads"), acknowledged);
+    let copy = killed(&home);
+    assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), acknowledged);
+    db.read().execute_batch("PRAGMA max_page_count = 1000000").expect("set");
+    add(&mut db, acknowledged);
+}
+
+#[test]
+fn a_database_that_may_not_be_written_is_said_so() {
+    let home = folder();
+    let mut db = made(&home, 0..3);
+    db.read().execute_batch("PRAGMA query_only = ON").expect("set");
+    let refused = write(&mut db, 3);
+    assert!(matches!(refused, Err(StoreError::Database("read-only", _))), "{refused:?}");
+    assert_eq!(lines(&db).expect("reads"), 3);
+}
+
+#[test]
+fn a_second_connection_is_told_busy_at_once() {
+    let home = folder();
+    let mut db = made(&home, 0..3);
+    let mut other = opened(home.path()).expect("opens");
+    let inner: Result<(), StoreError> = db.write(Durability::Full, |_| write(&mut other, 9));
+    assert!(matches!(inner, Err(StoreError::Busy)), "{inner:?}");
+}
+
+#[test]
+fn a_file_of_a_later_version_is_left_alone() {
+    let home = folder();
+    drop(made(&home, 0..3));
+    let later =
+        &["CREATE TABLE lines (id INTEGER PRIMARY KEY, text BLOB NOT NULL)", "CREATE TABLE more (id)"];
+    drop(Database::open(home.path(), CORE_FILE, &key(), later).expect("migrates"));
+    let refused = opened(home.path());
+    assert!(matches!(refused, Err(StoreError::TooNew { file: CORE_FILE, version: 2 })));
+    let db = Database::open(home.path(), CORE_FILE, &key(), later).expect("opens");
+    assert_eq!(lines(&db).expect("reads"), 3);
+}
+
+#[test]
+fn a_statement_that_sqlite_refuses_is_a_fault_and_changes_nothing() {
+    let home = folder();
+    let mut db = made(&home, 0..3);
+    let refused: Result<(), StoreError> = db.write(Durability::Full, |tx| {
+        TABLES.run(tx, "DELETE FROM lines", [])?;
+        TABLES.run(tx, "INSERT INTO nowhere VALUES (1)", []).map(drop)
+    });
+    assert!(matches!(refused, Err(StoreError::Fault(_))));
+    assert_eq!(lines(&db).expect("reads"), 3);
+}
+
+#[test]
+fn each_transaction_is_as_durable_as_it_says() {
+    let home = folder();
+    let mut db = made(&home, 0..1);
+    for (durability, level) in [(Durability::Normal, 1), (Durability::Full, 2), (Durability::Normal, 1)] {
+        let found: Result<u32, StoreError> =
+            db.write(durability, |tx| TABLES.one(tx, "PRAGMA synchronous", [], |row| row.get(0)));
+        assert_eq!(found.expect("reads"), level);
+    }
+    db.sync().expect("synced");
+    db.checkpoint().expect("moved");
+    assert_eq!(read(&home, WAL).len(), 0);
+    db.sync().expect("an empty WAL is synced");
+    add(&mut db, 1);
+    assert_eq!(lines(&db).expect("reads"), 2);
+}
+
+#[test]
+fn one_process_at_a_time_has_the_home() {
+    let home = folder();
+    let lock = HomeLock::take(home.path()).expect("free");
+    assert!(matches!(HomeLock::take(home.path()), Err(StoreError::Busy)));
+    drop(lock);
+    HomeLock::take(home.path()).expect("free again");
+    assert!(matches!(HomeLock::take(&home.path().join("nowhere")), Err(StoreError::Storage(_))));
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = folder();
+    let _lock = HomeLock::take(home.path()).expect("free");
+    let _db = made(&home, 0..3);
+    for name in [CORE_FILE, WAL, "core.db-shm", LOCK_FILE] {
+        let metadata = fs::metadata(home.path().join(name)).expect("a file");
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
