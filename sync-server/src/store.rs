@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
@@ -59,7 +59,10 @@ impl Store {
         let (db, key) = (folder.join("server.db"), folder.join("server.key"));
         let is_new = !key.try_exists().map_err(StoreError::io(&key))?;
         if !is_new && !files::has_content(&db)? {
-            return Err(StoreError::Damaged { path: db, reason: "it is missing or empty, though the key is there" });
+            return Err(StoreError::Damaged {
+                path: db,
+                reason: "it is missing or empty, though the key is there",
+            });
         }
         let mut connection = connect(&db, is_new).map_err(|error| StoreError::sqlite(error, &db))?;
         migrate(&mut connection, &db)?;
@@ -69,7 +72,10 @@ impl Store {
             .query_row("SELECT incarnation, key FROM server", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(|error| StoreError::sqlite(error, &db))?;
         if &told != signer.public_key().as_bytes() {
-            return Err(StoreError::Damaged { path: key, reason: "it is not the key that server.db was made with" });
+            return Err(StoreError::Damaged {
+                path: key,
+                reason: "it is not the key that server.db was made with",
+            });
         }
         Ok(Self {
             connection,
@@ -173,7 +179,8 @@ impl Store {
     }
 
     fn read_log(&self, id: &TeamId) -> Result<Option<Team>, StoreError> {
-        let mut query = self.connection.prepare_cached("SELECT bytes FROM gov WHERE team = ? ORDER BY seq")?;
+        let mut query =
+            self.connection.prepare_cached("SELECT bytes FROM gov WHERE team = ? ORDER BY seq")?;
         let mut rows = query.query([id.as_bytes()])?;
         let mut team: Option<Team> = None;
         while let Some(row) = rows.next()? {
@@ -224,7 +231,13 @@ impl Store {
     }
 
     /// Entries from that one on, up to `end` and as many bytes as fit.
-    pub(crate) fn entries(&self, team: &TeamId, from: u64, end: u64, bytes: usize) -> Result<Page<ByteVec>, StoreError> {
+    pub(crate) fn entries(
+        &self,
+        team: &TeamId,
+        from: u64,
+        end: u64,
+        bytes: usize,
+    ) -> Result<Page<ByteVec>, StoreError> {
         let text = "SELECT bytes, seq FROM gov WHERE team = ? AND seq BETWEEN ? AND ? ORDER BY seq";
         let mut query = self.connection.prepare_cached(text)?;
         let mut rows = query.query(params![team.as_bytes(), sql(from), sql(end)])?;
@@ -240,12 +253,17 @@ impl Store {
     }
 
     /// Appends an entry that the team took, with all that it stages; `team` is the team after it.
-    pub(crate) fn append_entry(&mut self, team: Team, entry: &Entry, staged: &Staged) -> Result<(), StoreError> {
+    pub(crate) fn append_entry(
+        &mut self,
+        team: Team,
+        entry: &Entry,
+        staged: &Staged,
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
             let (id, hash) = (team.id(), entry.hash());
             let row = params![id.as_bytes(), sql(entry.body().seq), hash.as_bytes(), entry.bytes()];
             connection.prepare_cached("INSERT INTO gov VALUES (?, ?, ?, ?)")?.execute(row)?;
-            vaults::carry_out(connection, &id, staged)
+            vaults::carry_out(connection, &team, staged)
         })?;
         if staged.erases() {
             // Outside a group the job is committed by now.
@@ -318,14 +336,14 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 fn begin(
     connection: &mut Connection,
     db: &Path,
-    key: &PathBuf,
+    key: &Path,
     fill: &mut dyn FnMut(&mut [u8]),
 ) -> Result<files::Seed, StoreError> {
     let place = |error| StoreError::sqlite(error, db);
     let used: i64 = connection.query_row("SELECT count(*) FROM gov", [], |row| row.get(0)).map_err(place)?;
     if used != 0 {
         let reason = "it is missing, though server.db has teams that rely on it: put it back from a backup";
-        return Err(StoreError::Damaged { path: key.clone(), reason });
+        return Err(StoreError::Damaged { path: key.to_path_buf(), reason });
     }
     let (seed, mut incarnation) = (files::Seed::draw(fill), [0; Incarnation::LEN]);
     fill(&mut incarnation);
