@@ -19,6 +19,8 @@ mod backoff;
 mod error;
 mod frames;
 pub mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 pub mod link;
 #[cfg(test)]
 mod link_tests;

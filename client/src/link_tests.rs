@@ -42,7 +42,7 @@ fn certified(shown: &PublicKey, seed: &[u8; 32]) -> Arc<CertifiedKey> {
     let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     pkcs8.extend_from_slice(seed);
     let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).expect("a seed in its frame is a key");
-    Arc::new(CertifiedKey::new(vec![CertificateDer::from(pin::spki(shown))], key))
+    Arc::new(CertifiedKey::new(vec![CertificateDer::from(pin::spki(shown).to_vec())], key))
 }
 
 /// Shows a certificate, as every ordinary server does.
