@@ -227,6 +227,13 @@ impl Home {
         Ok(PausedHome { folder, entropy, ring })
     }
 
+    /// Calls `step` at steps of core.db's SQLite, and before each commit; `true` interrupts what it does. For the simulator, which
+    /// lets a process die there.
+    #[doc(hidden)]
+    pub fn on_storage_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        self.core.on_step(step);
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

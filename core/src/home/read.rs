@@ -63,6 +63,8 @@ pub struct DraftShown {
     pub title: String,
     /// Its text, rendered.
     pub text: String,
+    /// Its text with its tokens.
+    pub prose: Prose,
     /// Where it stands, and for whom it waits.
     pub stamp: StampShown,
 }
@@ -242,6 +244,7 @@ impl Home {
             generation: row.generation,
             title: mention::render(&view.title, name).text,
             text: mention::render(&view.text, name).text,
+            prose: view.text,
             stamp: self.stamp_of(row)?,
         })
     }
