@@ -9,6 +9,8 @@ mod documents;
 mod error;
 mod exchange;
 mod folder;
+mod founding;
+mod history;
 mod journal;
 mod keep;
 mod keys;
@@ -36,6 +38,9 @@ use zeroize::Zeroizing;
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
 use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
+use self::founding::Foundation;
+pub use self::founding::{Founded, Founding};
+pub use self::history::ChangeShown;
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
 pub use self::notes::{About, NewNote, NoteEdit, Placed};
@@ -43,11 +48,10 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
-use self::team::Foundation;
-pub use self::team::{Founded, Founding, NotebookShown};
+pub use self::team::NotebookShown;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
