@@ -59,7 +59,7 @@ use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
 use crate::seal::make_prekey;
 use crate::secret::{DatabaseKey, IdentitySeed, LocalKey};
 use crate::store::core_db::{self, Sealer, Setting};
-use crate::store::{Database, Durability, HomeLock, derived_db};
+use crate::store::{Database, Durability, HomeLock, StoreError, derived_db};
 use crate::time::Moment;
 
 /// One device's folder, unlocked.
@@ -231,6 +231,13 @@ impl Home {
         Ok(PausedHome { folder, entropy, ring })
     }
 
+    /// Calls `step` at steps of core.db's SQLite, and before each commit; `true` interrupts what it does. For the simulator, which
+    /// lets a process die there.
+    #[doc(hidden)]
+    pub fn on_storage_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        self.core.on_step(step);
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -352,9 +359,16 @@ pub struct PausedHome {
 
 impl PausedHome {
     /// Opens the files again; the ring, which another process may have written meanwhile, is read anew, without asking for the passphrase.
-    pub fn resume(self, now: Moment) -> Result<Home, HomeError> {
+    pub fn resume(self, now: Moment) -> Result<Home, NotResumed> {
+        match HomeLock::take(&self.folder) {
+            Ok(lock) => self.resume_under(lock, now).map_err(NotResumed::Failed),
+            Err(StoreError::Busy) => Err(NotResumed::Busy(Box::new(self))),
+            Err(error) => Err(NotResumed::Failed(error.into())),
+        }
+    }
+
+    fn resume_under(self, lock: HomeLock, now: Moment) -> Result<Home, HomeError> {
         let Self { folder, mut entropy, mut ring } = self;
-        let lock = HomeLock::take(&folder)?;
         let secrets = ring.reopen()?;
         heal(&mut ring, &secrets, entropy.as_mut())?;
         let opened = open_files(&folder, ring, secrets)?;
@@ -367,6 +381,15 @@ impl std::fmt::Debug for PausedHome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PausedHome(…)")
     }
+}
+
+/// Why a paused home was not opened again.
+#[derive(Debug)]
+pub enum NotResumed {
+    /// Another process has it open; it is handed back as it was, to be tried again.
+    Busy(Box<PausedHome>),
+    /// It cannot be opened.
+    Failed(HomeError),
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub struct DraftShown {
     pub title: String,
     /// Its text, rendered.
     pub text: String,
+    /// Its text with its tokens.
+    pub prose: Prose,
     /// Where it stands, and for whom it waits.
     pub stamp: StampShown,
 }
@@ -211,6 +213,7 @@ impl Home {
             generation: row.generation,
             title: mention::render(&view.title, name).text,
             text: mention::render(&view.text, name).text,
+            prose: view.text,
             stamp: self.stamp_of(row)?,
         })
     }

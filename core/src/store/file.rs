@@ -221,6 +221,17 @@ impl Database {
         if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
     }
 
+    /// Calls `step` every few steps of SQLite's virtual machine, and before each commit; `true` interrupts.
+    pub(crate) fn on_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        const STEPS: i32 = 5;
+        let step = std::sync::Arc::new(step);
+        let at_commit = std::sync::Arc::clone(&step);
+        self.connection
+            .progress_handler(STEPS, Some(move || step()))
+            .and_then(|()| self.connection.commit_hook(Some(move || at_commit())))
+            .expect("hooks are set on an open connection");
+    }
+
     /// Reads every page (`cipher_integrity_check`, `integrity_check`) and returns what is wrong, in words.
     pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut wrong = Vec::new();
