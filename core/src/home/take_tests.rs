@@ -561,3 +561,25 @@ fn a_body_whose_note_key_has_not_come_waits() {
     assert_eq!(one.rows(&[note]), before, "and names another document than it is sealed as");
     assert_eq!(one.states(), 0);
 }
+
+#[test]
+fn two_own_devices_that_end_the_same_draft_write_its_text_once() {
+    let mut one = Desk::found();
+    let mut two = one.admit(None, 2);
+    one.give_keys(&mut two);
+    let mut relay = Relay::default();
+    let sam = one.person("Sam", None);
+    let note = one.write(units("It rained."), About::Nobody).note;
+    relay.sync(&mut one, &mut two);
+    assert!(one.edit(note, [units("It rained. "), with(sam, " came.")].concat()).is_draft);
+    relay.sync(&mut one, &mut two);
+    let longer = two.edit(note, [units("It rained a lot. "), with(sam, " came.")].concat());
+    assert!(longer.is_draft, "the draft goes on on the other device");
+    relay.sync(&mut one, &mut two);
+    assert_eq!((one.consent(sam), two.consent(sam)), (vec![note], vec![note]));
+    relay.sync(&mut one, &mut two);
+    for desk in [&one, &two] {
+        assert_eq!(desk.text(note), "It rained a lot. \u{fffc} came.");
+    }
+    assert_eq!(one.rows(&[note]), two.rows(&[note]));
+}
