@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use thicket_protocol::address::ServerAddress;
 use thicket_protocol::governance::{Act as GovernanceAct, Admits, Author, Realm, Role, SpaceKind};
-use thicket_protocol::ids::PublicKey;
+use thicket_protocol::ids::{PublicKey, SpaceId};
 use thicket_protocol::keys::{PrekeyBody, PrekeyStatement};
 use thicket_protocol::sign::{SUITE, VERSION};
 
@@ -481,6 +481,10 @@ fn what_is_said_of_another_ones_consent_or_said_twice_is_refused() {
     let remaining = BTreeSet::from([crate::vocabulary::Scope::TakeNotes]);
     let narrowed = home.record_event(&notebook, event(sam, Act::Narrowed { consent, remaining }), now());
     assert_eq!(narrowed.expect("smaller").withdrawn, BTreeSet::new(), "it is in force for what is left");
+    let nowhere = Some(crate::ids::EncounterId::from_bytes([1; 16]));
+    let refused = Act::Refused { activities: Activities::All, encounter: nowhere };
+    let refused = home.record_event(&notebook, event(sam, refused), now());
+    assert!(matches!(refused, Err(HomeError::NotFound(Thing::Encounter))));
     let invalidated = || event(sam, Act::Invalidated { consent });
     let recorded = home.record_event(&notebook, invalidated(), now()).expect("once");
     assert_eq!(recorded.withdrawn, BTreeSet::from([consent]));
@@ -797,6 +801,88 @@ fn a_check_finds_a_flipped_byte_and_never_panics() {
         }
     }
     assert!(told > 5);
+}
+
+/// Seals all that waits, and gives it its places as a server would.
+fn seal_all(home: &mut Home) {
+    home.keep(&[(Setting::Incarnation, Some(&[9; 16]))]).expect("written");
+    let spaces: Vec<SpaceId> = home.team().expect("founded").spaces().keys().copied().collect();
+    for space in spaces {
+        let mut at = core_db::cursor(home.core.read(), space).expect("readable");
+        while let Some(batch) = home.seal_next(space).expect("the keys are here") {
+            at = at.next(&batch.hash());
+            let (device, seq) = (batch.head().device, batch.head().seq);
+            home.core
+                .write(Durability::Full, |tx| {
+                    assert!(core_db::place_batch(tx, space, device, seq, at)?);
+                    core_db::set_cursor(tx, space, at)
+                })
+                .expect("written");
+        }
+    }
+}
+
+#[test]
+fn a_check_finds_what_is_wrong_in_records_behind_whole_pages() {
+    let (desk, mut home, notebook) = Desk::new();
+    let (quincy, ..) = furnish(&mut home, &notebook);
+    seal_all(&mut home);
+    grant(&mut home, &notebook, quincy).expect("a consent");
+    seal_all(&mut home);
+    let checked = home.verify(now()).expect("a check");
+    assert_eq!(checked.problems, Vec::<String>::new());
+    assert!(checked.records > 8, "{}", checked.records);
+    home.lock().expect("closed");
+
+    let tampering = [
+        (
+            CORE_FILE,
+            "UPDATE batches SET signature = zeroblob(64) WHERE arrival = (SELECT max(arrival) FROM batches)",
+        ),
+        (
+            CORE_FILE,
+            "DELETE FROM batches WHERE seq = 1 AND space = (SELECT space FROM batches WHERE seq = 2)",
+        ),
+        (CORE_FILE, "UPDATE batches SET root = zeroblob(32)"),
+        (CORE_FILE, "UPDATE batches SET pos = pos + 1"),
+        (
+            CORE_FILE,
+            "DELETE FROM cursors; UPDATE batches SET pos = NULL, root = NULL; INSERT INTO cursors SELECT DISTINCT space, 1, zeroblob(32) FROM batches",
+        ),
+        (CORE_FILE, "UPDATE bodies SET body = zeroblob(length(body))"),
+        (CORE_FILE, "UPDATE bodies SET body = NULL"),
+        (CORE_FILE, "DELETE FROM own_keys; DELETE FROM packs"),
+        (DERIVED_FILE, "DELETE FROM generations"),
+        (DERIVED_FILE, "UPDATE generations SET heads = x'80'"),
+        (DERIVED_FILE, "UPDATE views SET view = (SELECT view FROM views WHERE id = 1)"),
+        (DERIVED_FILE, "UPDATE views SET view = x'00'"),
+        (DERIVED_FILE, "UPDATE objects SET wire = x'00'"),
+        (DERIVED_FILE, "UPDATE objects SET space = (SELECT min(space) FROM objects)"),
+    ];
+    for (file, sql) in tampering {
+        let copy = TempDir::new().expect("a folder");
+        for entry in fs::read_dir(desk.path()).expect("there") {
+            let entry = entry.expect("readable");
+            fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("copied");
+        }
+        let open = || Home::open(copy.path(), key(), now(), Box::new(Seeded::new(98)));
+        let mut home = open().expect("whole");
+        let database = if file == CORE_FILE { &mut home.core } else { &mut home.derived };
+        database
+            .write(Durability::Full, |tx| {
+                tx.execute_batch(sql).expect(sql);
+                Ok::<_, HomeError>(())
+            })
+            .expect("written");
+        home.lock().expect("closed");
+        let problems = match open() {
+            Ok(mut home) => home.verify(now()).expect("it ends with a report").problems,
+            Err(error) => vec![error.to_string()],
+        };
+        assert!(!problems.is_empty(), "{sql}");
+        let told = problems.join(" ");
+        assert!(CANARIES.iter().all(|canary| !told.contains(canary)), "{told}");
+    }
 }
 
 /// Every file of a home, as it is while it is open.

@@ -108,8 +108,19 @@ impl Home {
         let states = core_db::states_of(self.core.read(), arrival)?;
         for ((item, body), index) in batch.items().iter().zip(batch.bodies()).zip(0..=u8::MAX) {
             found.verification.records += 1;
-            let (Some(body), Some(BodyState::Kept)) = (body, states.get(usize::from(index))) else {
-                continue;
+            let state = states.get(usize::from(index)).copied().unwrap_or(BodyState::LeftOut);
+            let body = match (body, state) {
+                (Some(body), BodyState::Kept) => body,
+                // What waits for a key is no fault, and what is gone for good is not looked for.
+                (Some(_), BodyState::Waiting) | (None, BodyState::LeftOut | BodyState::Dead) => continue,
+                (Some(_), BodyState::Unreadable | BodyState::LeftOut | BodyState::Dead) => {
+                    found.wrong(format!("{name}, item {index}: {}", why(state)));
+                    continue;
+                }
+                (None, BodyState::Kept | BodyState::Waiting | BodyState::Unreadable) => {
+                    found.wrong(format!("{name}, item {index}: {}", why(BodyState::LeftOut)));
+                    continue;
+                }
             };
             match self.open_item(head, index, item, body) {
                 Ok(Opened::Note(part)) => {
