@@ -885,6 +885,78 @@ fn a_check_finds_what_is_wrong_in_records_behind_whole_pages() {
     }
 }
 
+/// Gives the guest what the home may share: its keys, as a seal and the vaults would, and its records.
+fn share(home: &mut Home, guest: &mut Home) {
+    seal_all(home);
+    let team = home.team().expect("founded").clone();
+    let guest_id = guest.member().expect("admitted");
+    let spaces: Vec<SpaceId> =
+        team.spaces().keys().filter(|id| team.may_hold(&guest_id, id)).copied().collect();
+    for space in &spaces {
+        let at = home.newest_epoch(space).expect("of the log");
+        if guest.epoch_key(at).is_none() {
+            guest.secrets.epochs.extend(home.copy_epoch(at));
+        }
+    }
+    guest.keep_ring().expect("written");
+    let packs = core_db::packs(home.core.read()).expect("readable");
+    let own = core_db::own_keys(home.core.read(), &home.secrets.local).expect("readable");
+    let mut sealer = Sealer { key: &guest.secrets.local, entropy: guest.entropy.as_mut() };
+    guest
+        .core
+        .write(Durability::Full, |tx| {
+            for (space, bytes) in packs.iter().filter(|(space, _)| spaces.contains(space)) {
+                core_db::add_pack(tx, *space, 1, 1, bytes)?;
+            }
+            for (space, key) in own.iter().filter(|(space, _)| spaces.contains(space)) {
+                core_db::add_own_key(tx, &mut sealer, *space, key)?;
+            }
+            Ok::<_, HomeError>(())
+        })
+        .expect("written");
+    guest.load_keys().expect("whole");
+    for space in spaces {
+        let cursor = core_db::cursor(guest.core.read(), space).expect("readable");
+        let mut at = cursor;
+        let mut batches = Vec::new();
+        for (_, batch) in core_db::batches_after(home.core.read(), 0, 1_000).expect("readable") {
+            if batch.head().space == space && batch.head().seq > cursor.pos {
+                at = at.next(&batch.hash());
+                batches.push((at, batch));
+            }
+        }
+        guest.take_batches(space, batches, now()).expect("verified");
+    }
+}
+
+#[test]
+fn a_note_on_hold_is_out_of_everybodys_sight_but_its_authors_and_the_custodians() {
+    let (_desk, mut home, notebook) = Desk::new();
+    let (_folder, mut guest, _) = admitted(&mut home, Role::Fieldworker);
+    let sam = person(&mut home, &notebook, "Sam");
+    grant(&mut home, &notebook, sam).expect("a consent");
+    let written = note(&mut home, notebook, "Visit", "Met @{Sam} at the harbour", About::Unsaid).note;
+    share(&mut home, &mut guest);
+    assert_eq!(guest.notebooks()[0].name, Some(name("LedbetterCanary")));
+    let listed = |home: &Home| home.notes(&NotesWanted::default(), None, 10).expect("a list").notes.len();
+    let found = |home: &Home| home.search(None, "harbour sam", false, 10).expect("a search").len();
+    assert_eq!(guest.note(written).expect("shared").text, "Met Sam at the harbour");
+    assert_eq!((listed(&guest), found(&guest)), (1, 1));
+    assert_eq!(guest.history(written).expect("shared")[0].member, home.member());
+    assert_eq!(guest.verify(now()).expect("a check").problems, Vec::<String>::new());
+
+    home.record_event(&notebook, withdrawal(sam), now()).expect("a withdrawal");
+    share(&mut home, &mut guest);
+    let on_hold = |error| matches!(error, HomeError::Consent { status: StampStatus::OnHold });
+    assert!(on_hold(guest.note(written).expect_err("on hold")));
+    assert!(on_hold(guest.history(written).expect_err("on hold")));
+    assert_eq!((listed(&guest), found(&guest)), (0, 0));
+    assert_eq!((listed(&home), found(&home)), (1, 1), "its author sees it, marked");
+    let held =
+        |home: &Home| home.status().expect("a status").spaces.iter().map(|one| one.held.len()).sum::<usize>();
+    assert_eq!((held(&home), held(&guest)), (1, 0));
+}
+
 /// Every file of a home, as it is while it is open.
 fn assert_no_canary(folder: &Path) {
     let mut names = Vec::new();
