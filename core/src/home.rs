@@ -394,5 +394,4 @@ pub enum NotResumed {
 }
 
 #[cfg(test)]
-#[path = "home/home_tests.rs"]
 mod tests;
