@@ -57,7 +57,7 @@ use crate::entropy::Entropy;
 use crate::name::Name;
 use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
 use crate::seal::make_prekey;
-use crate::secret::{DatabaseKey, IdentitySeed, LocalKey};
+use crate::secret::{DatabaseKey, IdentitySeed, InviteSecret, LocalKey};
 use crate::store::core_db::{self, Sealer, Setting};
 use crate::store::{Database, Durability, HomeLock, StoreError, derived_db};
 use crate::time::Moment;
@@ -143,8 +143,13 @@ impl Home {
         code_text: &str,
         settings: &[(Setting, &[u8])],
     ) -> Result<Self, HomeError> {
-        let before = core_db::setting(self.core.read(), &self.secrets.local, Setting::Joining)?;
+        let before = self.kept(Setting::Joining)?;
         if before.as_deref().is_some_and(|before| before.as_slice() == code_text.as_bytes()) {
+            return Ok(self);
+        }
+        // The log may have admitted it with this very code, and then forgot the code.
+        let admitted_by = self.team.as_ref().and_then(|team| team.devices().get(&self.device)?.invite);
+        if admitted_by.is_some_and(|by| by == InviteSecret::from_bytes(code.seed()).public_key()) {
             return Ok(self);
         }
         let team = team::known_prefix(code.team);
@@ -152,13 +157,9 @@ impl Home {
             return Err(HomeError::Occupied);
         }
         self.secrets.team = team;
-        self.write_ring()?;
-        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
-        self.core.write(Durability::Full, |tx| {
-            settings.iter().try_for_each(|(name, value)| {
-                Ok::<_, HomeError>(core_db::set_setting(tx, &mut sealer, *name, Some(value))?)
-            })
-        })?;
+        self.keep_ring()?;
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, Some(*value))).collect();
+        self.keep(&settings)?;
         Ok(self)
     }
 

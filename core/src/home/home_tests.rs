@@ -7,14 +7,18 @@ use std::fs;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use thicket_protocol::governance::{Realm, SpaceKind};
+use thicket_protocol::address::ServerAddress;
+use thicket_protocol::governance::{Act as GovernanceAct, Admits, Author, Realm, Role, SpaceKind};
 use thicket_protocol::ids::PublicKey;
+use thicket_protocol::keys::{PrekeyBody, PrekeyStatement};
+use thicket_protocol::sign::{SUITE, VERSION};
 
 use super::*;
 use crate::consent::{Act, Activities, Bound, Consent, Withdrawal};
 use crate::coverage::Why;
 use crate::ids::{NoteId, ParticipantId};
 use crate::ring::{KdfCost, RING_COPY_FILE, RING_FILE};
+use crate::seal::derive_prekey_public;
 use crate::secret::WrappingKey;
 use crate::secret::tests::Seeded;
 use crate::store::{CORE_FILE, DERIVED_FILE, LOCK_FILE};
@@ -178,6 +182,11 @@ fn furnish(home: &mut Home, notebook: &NotebookId) -> (ParticipantId, NoteId, No
     let shared = note(home, *notebook, "VisitCanary 2", "xylophonecanary", About::Nobody);
     assert!(private.is_private && !shared.is_private);
     (quincy, private.note, shared.note)
+}
+
+/// The beginning of an id as a person types it.
+fn prefix(id: impl ToString, digits: usize) -> String {
+    id.to_string().chars().take(digits).collect()
 }
 
 fn is_send<T: Send>() {}
@@ -385,7 +394,7 @@ fn people_and_places_have_one_name_each_and_keep_it_for_real_in_identities() {
     drop(home);
     let home = desk.open().expect("whole");
     assert_eq!(home.find_participant(&notebook, "QUINCY").expect("found"), quincy);
-    assert_eq!(home.find_participant(&notebook, &quincy.to_string()[..6]).expect("found"), quincy);
+    assert_eq!(home.find_participant(&notebook, &prefix(quincy, 6)).expect("found"), quincy);
     let gone = home.find_participant(&notebook, "QuincyCanary");
     assert!(matches!(gone, Err(HomeError::NotFound(Thing::Participant))));
 }
@@ -409,7 +418,7 @@ fn an_encounter_is_with_known_people_at_a_known_place() {
     let one = home.start_encounter(&notebook, new(None, BTreeSet::from([sam])), now()).expect("known");
     let shown = home.encounters(&notebook).expect("known");
     assert_eq!((shown.len(), shown[0].id, shown[0].by), (1, one, home.member()));
-    assert_eq!(home.find_encounter(&notebook, &one.to_string()[..5]).expect("found"), one);
+    assert_eq!(home.find_encounter(&notebook, &prefix(one, 5)).expect("found"), one);
 }
 
 #[test]
@@ -476,7 +485,7 @@ fn what_is_said_of_another_ones_consent_or_said_twice_is_refused() {
     let recorded = home.record_event(&notebook, invalidated(), now()).expect("once");
     assert_eq!(recorded.withdrawn, BTreeSet::from([consent]));
     assert!(matches!(home.record_event(&notebook, invalidated(), now()), Err(HomeError::Conflict(_))));
-    assert_eq!(home.find_consent(&notebook, &consent.to_string()[..8]).expect("found"), consent);
+    assert_eq!(home.find_consent(&notebook, &prefix(consent, 8)).expect("found"), consent);
 
     let terms = ConsentTerms {
         participant: abby,
@@ -539,7 +548,7 @@ fn lists_go_on_where_a_page_ended_and_notes_are_found_by_prefix() {
     assert!(matches!(wrong, Err(HomeError::Invalid(_))));
     for note in notes {
         assert_eq!(home.find_note(&note.to_string()).expect("found"), note);
-        assert_eq!(home.find_note(&note.to_string()[..12]).expect("found"), note);
+        assert_eq!(home.find_note(&prefix(note, 12)).expect("found"), note);
     }
     for nothing in ["", "zzzz", "00000000000000000000000000000000", "aaaa%"] {
         assert!(home.find_note(nothing).is_err(), "{nothing}");
@@ -574,7 +583,7 @@ fn a_server_is_set_before_the_first_sync_and_its_key_once() {
     let (desk, mut home, _) = Desk::new();
     assert_eq!(home.server().expect("readable"), None);
     let at = |port, byte| {
-        ServerAddressOf::from_parts("example.org", port, PublicKey::from_bytes([byte; 32])).expect("a host")
+        ServerAddress::from_parts("example.org", port, PublicKey::from_bytes([byte; 32])).expect("a host")
     };
     home.use_server(&at(1, 1), now()).expect("none named yet");
     home.use_server(&at(2, 1), now()).expect("the same key elsewhere");
@@ -586,8 +595,6 @@ fn a_server_is_set_before_the_first_sync_and_its_key_once() {
     assert_eq!(home.team().expect("founded").server_key(), Some(&PublicKey::from_bytes([1; 32])));
 }
 
-use thicket_protocol::address::ServerAddress as ServerAddressOf;
-
 #[test]
 fn a_notebook_that_was_created_offline_is_whole() {
     let (desk, mut home, first) = Desk::new();
@@ -598,7 +605,7 @@ fn a_notebook_that_was_created_offline_is_whole() {
     drop(home);
     let mut home = desk.open().expect("whole");
     assert_eq!(home.find_notebook("Second").expect("named"), second);
-    assert_eq!(home.find_notebook(&first.to_string()[..10]).expect("found"), first);
+    assert_eq!(home.find_notebook(&prefix(first, 10)).expect("found"), first);
     assert_eq!(home.ledger(&second).expect("known").sheets().len(), 1);
     person(&mut home, &second, "Sam");
     assert_eq!(home.participants(&first).expect("known").len(), 0, "each notebook has its own people");
@@ -612,8 +619,7 @@ fn a_join_that_was_cut_short_goes_on_and_another_code_takes_its_place() {
     let code = |byte| InviteCode {
         secret: [byte; 16],
         team: thicket_protocol::frame::TeamPrefix::from_bytes([byte; 16]),
-        server: ServerAddressOf::from_parts("example.org", 1, PublicKey::from_bytes([1; 32]))
-            .expect("a host"),
+        server: ServerAddress::from_parts("example.org", 1, PublicKey::from_bytes([1; 32])).expect("a host"),
     };
     let join = |byte, seed| {
         let (member, device, entropy) = (name("Abby"), name("Phone"), Box::new(Seeded::new(seed)));
@@ -636,6 +642,135 @@ fn a_join_that_was_cut_short_goes_on_and_another_code_takes_its_place() {
         Home::init(folder.path(), key(), &founding(), now(), Box::new(Seeded::new(1))),
         Err(HomeError::Occupied)
     ));
+}
+
+/// A second member's home, whose device the log of the first has admitted in that role; it has no keys yet.
+fn admitted(home: &mut Home, role: Role) -> (TempDir, Home, InviteCode) {
+    let folder = TempDir::new().expect("a folder");
+    let server = ServerAddress::from_parts("example.org", 1, PublicKey::from_bytes([1; 32])).expect("a host");
+    let code = InviteCode { secret: [3; 16], team: home.team_id().into(), server };
+    let paper = InviteSecret::from_bytes(code.seed());
+    let invite =
+        GovernanceAct::Invite { key: paper.public_key(), admits: Admits::Member(role), expires_ms: 1 };
+    let invite = home.next_entry(invite).expect("a custodian invites");
+    home.append_entry(&invite, &[], false).expect("it follows");
+    let mut guest = join(folder.path(), &code).expect("an empty folder");
+    let statement = PrekeyStatement::sign(
+        PrekeyBody {
+            v: VERSION,
+            suite: SUITE,
+            team: home.team_id(),
+            device: guest.device(),
+            counter: 1,
+            key: derive_prekey_public(&guest.secrets.prekeys[0].seed),
+            gov: invite.point(),
+            epochs: Vec::new(),
+        },
+        &guest.secrets.identity.signer(),
+    )
+    .expect("a statement");
+    let member = MemberId::from_bytes([8; 16]);
+    let device = guest.secrets.identity.signer().public_key();
+    let act = GovernanceAct::MemberAdd { member, device, prekey: statement.bytes().to_vec() };
+    let author = Author::Paper(paper.public_key());
+    let add = Entry::next(home.team_id(), invite.point(), author, act, &paper.signer()).expect("an entry");
+    home.append_entry(&add, &[], false).expect("the paper admits");
+    for row in core_db::entries(home.core.read()).expect("a log") {
+        guest.append_entry(&Entry::decode(&row.bytes).expect("an entry"), &[], true).expect("it follows");
+    }
+    assert_eq!((guest.member(), guest.team_id()), (Some(member), home.team_id()));
+    (folder, guest, code)
+}
+
+fn join(folder: &Path, code: &InviteCode) -> Result<Home, HomeError> {
+    let (member, device, entropy) = (name("Abby"), name("Phone"), Box::new(Seeded::new(50)));
+    Home::prepare_join(folder, key(), code, member, device, now(), entropy)
+}
+
+#[test]
+fn roles_keep_field_work_to_those_who_do_it() {
+    let (_desk, mut home, notebook) = Desk::new();
+    let sam = person(&mut home, &notebook, "Sam");
+    for role in [Role::Auditor, Role::Analyst] {
+        let (_desk, mut first, notebook) = Desk::new();
+        let (_folder, mut guest, _) = admitted(&mut first, role);
+        let refused = |error: HomeError| matches!(error, HomeError::Role { role: of } if of == role);
+        let new = NewPlace { pseudonym: name("Hall"), site_type: SiteType::Office, real_name: None };
+        assert!(refused(guest.add_place(&notebook, new, now()).expect_err("no field work")));
+        let new = NewParticipant {
+            pseudonym: name("Sam"),
+            kind: Kind::Client,
+            age: None,
+            gender: None,
+            real_name: None,
+        };
+        assert!(refused(guest.add_participant(&notebook, new, now()).expect_err("no field work")));
+        assert!(refused(grant(&mut guest, &notebook, sam).expect_err("no field work")));
+        assert!(refused(guest.record_event(&notebook, withdrawal(sam), now()).expect_err("no field work")));
+        let visit = NewEncounter {
+            activity: Activity::Meeting,
+            place: None,
+            with: BTreeSet::new(),
+            at: Observed::Minute(now()),
+        };
+        assert!(refused(guest.start_encounter(&notebook, visit, now()).expect_err("no field work")));
+        assert_eq!(guest.participants(&notebook).expect("readable").len(), 0);
+        let created = guest.create_notebook(name("Own"), Realm::Research, now());
+        assert!(matches!(created, Err(HomeError::NeedsServer)));
+    }
+}
+
+#[test]
+fn a_new_member_without_keys_takes_notes_and_sees_what_waits() {
+    let (_desk, mut home, notebook) = Desk::new();
+    let (folder, mut guest, code) = admitted(&mut home, Role::Fieldworker);
+    let sam = person(&mut guest, &notebook, "Sam");
+    let written = note(&mut guest, notebook, "", "Met @{Sam}", About::Unsaid);
+    assert!(written.is_private);
+    let all = note(&mut guest, notebook, "", "Nobody was there", About::Nobody);
+    assert!(all.is_private, "nothing is sealed to a space whose keys are not here");
+    let status = guest.status().expect("a status");
+    let held: BTreeSet<_> =
+        status.spaces.iter().flat_map(|space| &space.held).map(|held| (held.note, held.why)).collect();
+    let expected = [(written.note, HeldWhy::NoConsent), (all.note, HeldWhy::WaitingForKeys)];
+    assert_eq!(held, BTreeSet::from(expected));
+    assert!(status.spaces.iter().all(|space| !space.has_key));
+    let waits: Vec<bool> = status.devices.iter().map(|device| device.waits_for_keys).collect();
+    assert_eq!(waits.iter().filter(|waits| **waits).count(), 1, "its own device, not the founder's");
+    assert_eq!(guest.notebooks_without_private_space(), [notebook]);
+    guest.lock().expect("closed");
+    let guest = join(folder.path(), &code).expect("admitted by this very code");
+    assert_eq!(guest.participants(&notebook).expect("known")[0].id, sam);
+    assert_eq!(guest.note(written.note).expect("shown").text, "Met Sam");
+    drop(guest);
+    let other = InviteCode { secret: [4; 16], ..code };
+    assert!(matches!(join(folder.path(), &other), Err(HomeError::Occupied)));
+}
+
+#[test]
+fn a_correction_is_a_custodians_and_answers_a_negative_that_was_entered_wrongly() {
+    let (_desk, mut home, notebook) = Desk::new();
+    let sam = person(&mut home, &notebook, "Sam");
+    let written = note(&mut home, notebook, "", "Met @{Sam}", About::Unsaid);
+    grant(&mut home, &notebook, sam).expect("a consent");
+    let wrong = home.record_event(&notebook, withdrawal(sam), now()).expect("of the wrong person");
+    let terms = |participant| ConsentTerms {
+        participant,
+        activity: Activity::Observation,
+        mode: Mode::Correction,
+        scope: Consent::default_scope(),
+        bound: Bound::Notebook,
+        at: Observed::Minute(now()),
+    };
+    let corrected = home.record_consent(&notebook, terms(sam), now()).expect("a custodian");
+    assert_eq!(corrected.seen, BTreeSet::from([wrong.event]));
+    assert_eq!(home.note(written.note).expect("shown").stamp.status, StampStatus::Valid);
+
+    let (_folder, mut guest, _) = admitted(&mut home, Role::Fieldworker);
+    let abby = person(&mut guest, &notebook, "Abby");
+    guest.record_event(&notebook, withdrawal(abby), now()).expect("everybody records what is said");
+    let refused = guest.record_consent(&notebook, terms(abby), now());
+    assert!(matches!(refused, Err(HomeError::Role { role: Role::Fieldworker })));
 }
 
 #[test]
