@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-use thicket_core::home::{Home, HomeError};
+use thicket_core::home::{Home, HomeError, PausedHome};
 use thicket_core::sync::{Errand, Outcome, SyncEvent, SyncSession};
 use thicket_core::time::Moment;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -139,6 +139,15 @@ impl Keeper {
         Ok(self.order(Order::Close).await??)
     }
 
+    /// Closes the files once the calls made before are done, and hands the home back with its keys in memory: for an app that
+    /// goes to the background.
+    ///
+    /// # Errors
+    /// Those of [`Home::pause`]; [`ClientError::Closed`].
+    pub async fn pause(self) -> Result<PausedHome, ClientError> {
+        Ok(self.order(Order::Pause).await??)
+    }
+
     async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, ClientError> {
         let (done, answer) = oneshot::channel();
         self.orders.send(order(done)).await.map_err(|_| ClientError::Closed)?;
@@ -153,6 +162,7 @@ enum Order {
     Sync(Asked),
     NetworkChanged,
     Close(oneshot::Sender<Result<(), HomeError>>),
+    Pause(oneshot::Sender<Result<PausedHome, HomeError>>),
 }
 
 /// An errand and who waits for its end.
@@ -227,17 +237,27 @@ impl Kept {
             let deadline = self.under_way.as_ref().and_then(|errand| errand.deadline);
             let clock = Arc::clone(&self.clock);
             let moved = tokio::select! {
-                biased;
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    Err(ClientError::TimedOut { waits_for: self.line.waits_for() })
-                }
-                order = orders.recv() => match order {
-                    None => return self.close(None).await,
-                    Some(Order::Close(done)) => return self.close(Some(done)).await,
-                    Some(order) => self.take(order),
-                },
-                moved = self.line.wait(clock.as_ref()) => moved.and_then(|moved| self.take_moved(moved)),
-            };
+                           biased;
+                           () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                               Err(ClientError::TimedOut { waits_for: self.line.waits_for() })
+                           }
+                           order = orders.recv() => match order {
+                               None => return self.close(|home| drop(home.lock())).await,
+                               Some(Order::Close(done)) => return self.close(|home| drop(done.send(home.lock()))).await,
+                               Some(Order::Pause(done)) => return self.close(|home| drop(done.send(home.pause()))).await,
+                               Some(Order::Read(work)) => {
+            work(&self.home);
+            Ok(())
+            }
+                               Some(Order::Write(work)) => self.write(work),
+                               Some(Order::Sync(asked)) => {
+            self.enqueue(asked);
+            Ok(())
+            }
+                               Some(Order::NetworkChanged) => self.rebind(),
+                           },
+                           moved = self.line.wait(clock.as_ref()) => moved.and_then(|moved| self.take_moved(moved)),
+                       };
             let moved = moved.and_then(|()| self.fill());
             self.tell();
             if let Err(error) = moved {
@@ -267,27 +287,26 @@ impl Kept {
         }
     }
 
-    /// Does what was asked for, but for closing.
-    fn take(&mut self, order: Order) -> Result<(), ClientError> {
-        match order {
-            Order::Read(work) => work(&self.home),
-            Order::Write(work) => {
-                work(&mut self.home);
-                self.change(Change::Home);
-                if let Line::Up(pump) = &mut self.line {
-                    pump.take_written(&mut self.home, (self.clock)())?;
-                }
-            }
-            Order::Sync(asked) if self.waiting.len() == ERRANDS_MAX => {
-                drop(asked.done.send(Err(HomeError::Busy.into())));
-            }
-            Order::Sync(asked) => self.waiting.push_back(asked),
-            Order::NetworkChanged => {
-                if let Line::Up(pump) = &self.line {
-                    pump.link().network_changed().map_err(ClientError::Unreachable)?;
-                }
-            }
-            Order::Close(_) => {}
+    fn write(&mut self, work: Box<dyn FnOnce(&mut Home) + Send>) -> Result<(), ClientError> {
+        work(&mut self.home);
+        self.change(Change::Home);
+        if let Line::Up(pump) = &mut self.line {
+            pump.take_written(&mut self.home, (self.clock)())?;
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, asked: Asked) {
+        if self.waiting.len() < ERRANDS_MAX {
+            self.waiting.push_back(asked);
+        } else {
+            drop(asked.done.send(Err(HomeError::Busy.into())));
+        }
+    }
+
+    fn rebind(&self) -> Result<(), ClientError> {
+        if let Line::Up(pump) = &self.line {
+            pump.link().network_changed().map_err(ClientError::Unreachable)?;
         }
         Ok(())
     }
@@ -353,11 +372,9 @@ impl Kept {
         }
     }
 
-    async fn close(mut self, done: Option<oneshot::Sender<Result<(), HomeError>>>) {
+    /// Ends the connection and lets go of the home; errands that wait are told by their answers never coming.
+    async fn close(mut self, leave: impl FnOnce(Home)) {
         self.put_down().await;
-        let locked = self.home.lock();
-        if let Some(done) = done {
-            drop(done.send(locked));
-        }
+        leave(self.home);
     }
 }

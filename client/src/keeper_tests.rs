@@ -4,38 +4,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use thicket_core::entropy::SystemEntropy;
-use thicket_core::home::{Founding, Home, HomeError, NotResumed};
-use thicket_core::ring::Wrapping;
-use thicket_core::secret::WrappingKey;
+use thicket_core::home::{Home, HomeError, NotResumed};
 use thicket_core::sync::Errand;
-use thicket_core::time::Moment;
-use thicket_protocol::governance::Realm;
 
+use crate::fixture::{home, now, wrapping};
 use crate::keeper::{Change, Keeper, OwnedClock};
 use crate::{ClientError, Limits};
-
-fn now() -> Moment {
-    Moment::new(1_800_000_000_000, 60).expect("a day of 2027")
-}
-
-fn wrapping() -> Wrapping<'static> {
-    Wrapping::Key(WrappingKey::from_bytes([7; 32]))
-}
-
-fn home() -> (TempDir, Home) {
-    let name = |text: &str| text.parse().expect("a name");
-    let founding = Founding {
-        team: name("Team"),
-        member: name("Ada"),
-        device: name("Desk"),
-        notebook: name("Study"),
-        realm: Realm::Research,
-    };
-    let folder = TempDir::new().expect("a folder");
-    let entropy = Box::new(SystemEntropy::new());
-    let (home, _) = Home::init(folder.path(), wrapping(), &founding, now(), entropy).expect("a home");
-    (folder, home)
-}
 
 fn keeper() -> (TempDir, Keeper) {
     let (folder, home) = home();
@@ -99,4 +73,16 @@ fn what_passes_is_tried_again_and_what_does_not_is_told() {
     assert!(ClientError::Home(HomeError::Busy).passes());
     assert!(!ClientError::Home(HomeError::Locked).passes());
     assert!(!ClientError::Closed.passes());
+}
+
+#[tokio::test]
+async fn an_app_in_the_background_lets_go_of_its_files_and_comes_back() {
+    let (folder, keeper) = keeper();
+    let device = keeper.read(Home::device).await.expect("it is open");
+    let paused = keeper.pause().await.expect("it pauses");
+    let other =
+        Home::open(folder.path(), wrapping(), now(), Box::new(SystemEntropy::new())).expect("it is free");
+    drop(other);
+    let keeper = Keeper::start(paused.resume(now()).expect("it is free"), Arc::new(now)).expect("a thread");
+    assert_eq!(keeper.read(Home::device).await.expect("it is open"), device);
 }
