@@ -7,7 +7,10 @@ mod consent;
 mod derive;
 mod documents;
 mod error;
+mod exchange;
 mod folder;
+mod founding;
+mod history;
 mod journal;
 mod keep;
 mod keys;
@@ -20,6 +23,7 @@ mod release;
 mod status;
 mod take;
 mod team;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +38,9 @@ use zeroize::Zeroizing;
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
 use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
+use self::founding::Foundation;
+pub use self::founding::{Founded, Founding};
+pub use self::history::ChangeShown;
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
 pub use self::notes::{About, NewNote, NoteEdit, Placed};
@@ -41,11 +48,11 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
-pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status, Verification};
-use self::team::Foundation;
-pub use self::team::{Founded, Founding, NotebookShown};
+pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
+pub use self::team::NotebookShown;
+pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
 use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
@@ -222,6 +229,13 @@ impl Home {
         self.derived.checkpoint()?;
         let Self { folder, entropy, ring, .. } = self;
         Ok(PausedHome { folder, entropy, ring })
+    }
+
+    /// Calls `step` at steps of core.db's SQLite, and before each commit; `true` interrupts what it does. For the simulator, which
+    /// lets a process die there.
+    #[doc(hidden)]
+    pub fn on_storage_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        self.core.on_step(step);
     }
 
     /// The folder.

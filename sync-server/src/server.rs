@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{Endpoint, TokioRuntime, VarInt};
 use ring::rand::{SecureRandom, SystemRandom};
 use thicket_protocol::address::ServerAddress;
 use tokio::sync::{mpsc, watch};
@@ -72,8 +72,8 @@ impl Server {
         let address = socket.local_addr().map_err(place)?;
         let config = tls::server_config(store.seed(), &store.public_key());
         let runtime = std::sync::Arc::new(TokioRuntime);
-        let endpoint =
-            Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime).map_err(place)?;
+        let endpoint = Endpoint::new(tls::endpoint_config(store.seed()), Some(config), socket, runtime)
+            .map_err(place)?;
         let url = ServerAddress { host: host(&address), port: address.port(), key: store.public_key() };
         let (to_desk, requests) = mpsc::channel(GROUP_FRAMES_MAX);
         let desk = thread::Builder::new()
@@ -160,18 +160,19 @@ async fn accept(endpoint: Endpoint, to_desk: mpsc::Sender<ToDesk>, mut stopped: 
         tokio::select! {
             incoming = endpoint.accept() => {
                 let Some(incoming) = incoming else { break };
+                let is_proven = incoming.remote_address_validated();
                 let busy = handshakes.under_way() >= HANDSHAKES_UNPROVEN_MAX;
-                let often = !handshakes.admits(incoming.remote_address().ip());
-                if (busy || often) && incoming.may_retry() {
-                    // Whoever forges an address does not get the answer, and uses up nobody's turn.
+                let fits = (is_proven || !busy) && lines.len() < CONNECTIONS_MAX;
+                if fits && handshakes.admits(incoming.remote_address().ip(), is_proven) {
+                    number += 1;
+                    lines.spawn(line::serve(incoming, number, to_desk.clone(), handshakes.begin()));
+                } else if incoming.may_retry() {
+                    // Whoever forged the address does not get this answer.
                     if incoming.retry().is_err() {
                         tracing::debug!("a retry was refused");
                     }
-                } else if often || lines.len() >= CONNECTIONS_MAX {
-                    incoming.refuse();
                 } else {
-                    number += 1;
-                    lines.spawn(line::serve(incoming, number, to_desk.clone(), handshakes.begin()));
+                    incoming.refuse();
                 }
             }
             Some(_) = lines.join_next(), if !lines.is_empty() => {}

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
@@ -33,6 +34,8 @@ pub(crate) use vaults::{Page, Staged, StagedVault};
 const MIGRATIONS: &[&str] = &[include_str!("store/migrations/001.sql")];
 /// How many teams are kept applied in memory.
 const TEAMS_CACHED_MAX: usize = 256;
+/// How long a tool that holds the database from outside is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many statements stay prepared.
 const STATEMENTS_CACHED_MAX: usize = 64;
 
@@ -125,9 +128,11 @@ impl Store {
             return Err(error.into());
         }
         self.grouped = false;
-        if std::mem::take(&mut self.erased) {
-            // Secure delete wiped the pages; their old content still stands in the log until it is cut.
-            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        if self.erased {
+            // Secure delete wiped the pages; their old content still stands in the log until it is cut. A reader from
+            // outside (a backup) can keep it from that; the next commit tries again.
+            self.erased =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         }
         Ok(())
     }
@@ -309,6 +314,7 @@ fn connect(path: &Path, is_new: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, is_new);
     let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -309,10 +309,9 @@ fn check_event(ledger: &Ledger, event: &NewEvent) -> Result<(), HomeError> {
             }
             false
         }
-        Act::Invalidated { consent } => case().any(|(_, before)| match &before.event.act {
-            Act::Invalidated { consent: struck } => struck == consent,
-            _ => false,
-        }),
+        Act::Invalidated { consent } => case().any(
+            |(_, before)| matches!(&before.event.act, Act::Invalidated { consent: struck } if struck == consent),
+        ),
         Act::Narrowed { consent, remaining } => ledger.scope(consent).is_subset(remaining),
         Act::Refused { .. } | Act::Requested { .. } | Act::RequestDeferred { .. } | Act::Changed { .. } => {
             false
@@ -322,13 +321,14 @@ fn check_event(ledger: &Ledger, event: &NewEvent) -> Result<(), HomeError> {
 }
 
 fn says_the_same_no(before: &Act, now: &Act) -> bool {
-    match (before, now) {
-        (
-            Act::Withdrawn { activities, encounter, terms },
-            Act::Withdrawn { activities: again, encounter: there, terms: new },
-        ) => (activities, encounter, terms.effective_from) == (again, there, new.effective_from),
-        _ => false,
-    }
+    let (
+        Act::Withdrawn { activities, encounter, terms },
+        Act::Withdrawn { activities: again, encounter: there, terms: new },
+    ) = (before, now)
+    else {
+        return false;
+    };
+    (activities, encounter, terms.effective_from) == (again, there, new.effective_from)
 }
 
 /// Tells whether an act is an agreement that had seen a negative: then saying no again says something new.

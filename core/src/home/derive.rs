@@ -257,13 +257,13 @@ impl Home {
         before: Option<&GenerationRow>,
         came: &[&NotePart],
     ) -> Result<(EncodedView, View, Heads), HomeError> {
-        let merged = self.load_document(space, generation).and_then(|mut loaded| {
+        let bodies = self.read_bodies(space, generation)?;
+        let merged = bodies.merge(self.actor(generation)).and_then(|mut loaded| {
             let view = loaded.document.view()?;
             Ok((EncodedView::of(&view), view, loaded.document.heads()))
         });
         match merged {
             Ok(merged) => Ok(merged),
-            Err(error @ (HomeError::Storage(_) | HomeError::Damaged(_))) => Err(error),
             Err(_) => {
                 let part = parts.values().next().ok_or_else(damaged)?;
                 let (encoded, view) = self.view_of(space, generation, part, before, came)?;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use thicket_protocol::ids::SpaceId;
 use thicket_protocol::limits::{BODY_BYTES_MAX, PEOPLE_MAX, TAG_BYTES};
 
-use super::outbox::{prepare_unsent, read_unsent};
-use super::take::Opened;
+use super::outbox::prepare_unsent;
+use super::take::{Opened, read_prepared};
 use super::{Home, HomeError};
 use crate::body::{CommitTime, Content, NoteBody, combine_heads};
 use crate::document::{Actor, DocumentError, NoteDocument};
 use crate::ids::{GenerationId, NoteId, ParticipantId};
 use crate::store::core_db;
+use crate::store::derived_db::{self, Source};
 use crate::time::Moment;
 use crate::view::{EncodedView, Heads, View};
 
@@ -140,9 +141,12 @@ impl Home {
         space: SpaceId,
         generation: GenerationId,
     ) -> Result<Loaded, HomeError> {
+        let parts = derived_db::parts(self.derived.read(), generation)?;
+        let waits = parts.iter().any(|part| part.source == Source::Unsent);
         match self.documents.take(generation) {
-            Some(loaded) => Ok(loaded),
-            None => self.load_document(space, generation),
+            // What it had to say before may be sealed by now, and goes on from there.
+            Some(loaded) if waits != loaded.commits.is_empty() => Ok(loaded),
+            Some(_) | None => self.load_document(space, generation),
         }
     }
 
@@ -152,26 +156,46 @@ impl Home {
         space: SpaceId,
         generation: GenerationId,
     ) -> Result<Loaded, HomeError> {
-        let mut contents = Vec::new();
-        let (mut bounds, mut people) = (Vec::new(), BTreeSet::new());
+        Ok(self.read_bodies(space, generation)?.merge(self.actor(generation))?)
+    }
+
+    /// Opens every body of a generation that is here and opens, and what is not sealed yet.
+    pub(super) fn read_bodies(&self, space: SpaceId, generation: GenerationId) -> Result<Bodies, HomeError> {
+        let mut bodies = Bodies::default();
         for row in core_db::parts_of(self.core.read(), space, generation.into())? {
             let Some(body) = &row.body else { continue };
             if let Ok(Opened::Note(part)) = self.open_item(&row.head, row.at.index, &row.item, body) {
-                people.extend(part.people);
-                bounds.push((part.body.base, part.body.result));
-                contents.push(part.body.content);
+                bodies.people.extend(part.people);
+                bodies.bounds.push((part.body.base, part.body.result));
+                bodies.contents.push(part.body.content);
             }
         }
-        let mut commits = Vec::new();
         if let Some(row) = core_db::unsent(self.core.read(), &self.secrets.local, generation)?
-            && let Some(unsent) = read_unsent(&row.body)
-            && let Ok(body) = NoteBody::decode_padded(unsent.padded)
+            && let Some(part) = read_prepared(&row)
         {
-            people.extend(unsent.people);
-            contents.push(body.content);
-            commits = body.commits;
+            bodies.people.extend(part.people);
+            bodies.contents.push(part.body.content);
+            bodies.commits = part.body.commits;
         }
-        let mut document = merge_all(self.actor(generation), &contents)?;
+        Ok(bodies)
+    }
+}
+
+/// The bodies of a generation.
+#[derive(Debug, Default)]
+pub(super) struct Bodies {
+    contents: Vec<Content>,
+    /// The base and the result of each record.
+    bounds: Vec<(Heads, Heads)>,
+    commits: Vec<CommitTime>,
+    people: BTreeSet<ParticipantId>,
+}
+
+impl Bodies {
+    /// Merges them into a document under a name.
+    pub(super) fn merge(self, actor: Actor) -> Result<Loaded, DocumentError> {
+        let Self { contents, bounds, commits, people } = self;
+        let mut document = merge_all(actor, &contents)?;
         let mut records = combine_heads(bounds.iter().map(|(base, result)| (base, result)));
         // What others depend on and has not come is in no document, and nothing may be said to go on from it.
         if !document.missing().is_empty() {

@@ -214,7 +214,7 @@ impl From<EntryError> for HomeError {
         match error {
             EntryError::TooLarge => Self::Invalid("it is more than one entry can hold"),
             EntryError::Version { .. } => Self::TooNew,
-            EntryError::Cbor(_) => Self::Damaged(DamagedFile::Core),
+            EntryError::Cbor(_) | EntryError::Shape(_) => Self::Damaged(DamagedFile::Core),
             _ => Self::Fault("an entry", Some(Box::new(error))),
         }
     }

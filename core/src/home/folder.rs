@@ -68,10 +68,8 @@ fn survey(folder: &Path) -> Result<Vec<String>, HomeError> {
 
 /// A file where the folder should be is in the way as what lies in a folder is.
 fn trouble(error: io::Error) -> HomeError {
-    match error.kind() {
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => HomeError::Occupied,
-        _ => storage(error),
-    }
+    let is_in_the_way = matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::AlreadyExists);
+    if is_in_the_way { HomeError::Occupied } else { storage(error) }
 }
 
 fn storage(error: io::Error) -> HomeError {

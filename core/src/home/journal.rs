@@ -158,9 +158,9 @@ impl Home {
                 insert: insert.units(),
             });
             if row.is_title {
-                journaled.title.extend(splices)
+                journaled.title.extend(splices);
             } else {
-                journaled.text.extend(splices)
+                journaled.text.extend(splices);
             }
             journaled.through = Some(number);
         }

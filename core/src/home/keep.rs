@@ -35,7 +35,7 @@ impl Home {
     /// Keeps an act durably and brings the read model up to it.
     ///
     /// Once core.db has it, it is done: a read model that cannot be written now (a full disk) is caught up with later.
-    pub(super) fn keep(&mut self, kept: Kept, now: Moment) -> Result<(), HomeError> {
+    pub(super) fn keep_act(&mut self, kept: Kept, now: Moment) -> Result<(), HomeError> {
         let objects = self.sign_stamps(&kept.stamps, now)?;
         let Self { core, secrets, entropy, .. } = self;
         core.write(Durability::Full, |tx| -> Result<(), HomeError> {

@@ -16,7 +16,7 @@ use crate::store::derived_db;
 use crate::text::Token;
 
 /// The fewest digits of an id that are taken for the beginning of one.
-pub const PREFIX_DIGITS_MIN: usize = 4;
+const PREFIX_DIGITS_MIN: usize = 4;
 
 /// How many digits a short form of an id has.
 const SHORT_DIGITS: usize = 8;
@@ -125,6 +125,14 @@ pub(super) fn short(id: &impl Display) -> String {
     id.to_string().chars().take(SHORT_DIGITS).collect()
 }
 
+/// How a text can mean something that is not named by its whole id.
+#[derive(Clone, Copy)]
+enum Rule {
+    Name,
+    Prefix,
+    NameInAnyCase,
+}
+
 /// Finds what a text means: a whole id, else a name as it is written, else the beginning of an id, else a name in
 /// other letter cases. A name goes before the beginning of an id, so that somebody called `Adda` is never somebody else.
 pub(super) fn find<'n, I: Copy + Display + FromStr + PartialEq>(
@@ -141,13 +149,13 @@ pub(super) fn find<'n, I: Copy + Display + FromStr + PartialEq>(
     let digits = text.to_ascii_lowercase();
     let is_prefix = digits.len() >= PREFIX_DIGITS_MIN && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let folded = text.to_lowercase();
-    let rules: [&dyn Fn(&(I, Option<&str>)) -> bool; 3] = [
-        &|(_, name)| *name == Some(text),
-        &|(id, _)| is_prefix && id.to_string().starts_with(&digits),
-        &|(_, name)| name.is_some_and(|name| name.to_lowercase() == folded),
-    ];
-    for rule in rules {
-        let mut found = named.iter().filter(|one| rule(one));
+    let is_it = |rule: Rule, id: &I, name: Option<&str>| match rule {
+        Rule::Name => name == Some(text),
+        Rule::Prefix => is_prefix && id.to_string().starts_with(&digits),
+        Rule::NameInAnyCase => name.is_some_and(|name| name.to_lowercase() == folded),
+    };
+    for rule in [Rule::Name, Rule::Prefix, Rule::NameInAnyCase] {
+        let mut found = named.iter().filter(|(id, name)| is_it(rule, id, *name));
         match (found.next(), found.next()) {
             (Some((id, _)), None) => return Ok(*id),
             (Some(_), Some(_)) => return Err(HomeError::Ambiguous(thing)),

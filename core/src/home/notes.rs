@@ -1,6 +1,6 @@
 //! Writing and editing notes: the journal, commits, and where a note may live.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::governance::{Role, SpaceKind};
 use thicket_protocol::ids::{MemberId, NotebookId, SpaceId};
@@ -15,7 +15,8 @@ use crate::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::mention::{self, Parsed, Resolved};
 use crate::secret::VaultKey;
 use crate::stamp::{Assessment, Stamp, Standing};
-use crate::store::core_db;
+use crate::store::Durability;
+use crate::store::core_db::{self, Sealer};
 use crate::store::derived_db::{self, GenerationRow};
 use crate::text::{Layer, Prose, Token, Unit, normalise};
 use crate::time::{Moment, Observed};
@@ -264,7 +265,7 @@ impl Home {
             kept.bodies.push((space, placed.generation, body));
             documents.push((placed.generation, loaded));
         }
-        self.keep(kept, now)?;
+        self.keep_act(kept, now)?;
         documents.into_iter().for_each(|(generation, loaded)| self.documents.put(generation, loaded));
         Ok(())
     }
@@ -301,9 +302,8 @@ impl Home {
 
     /// Moves what waits for this member's private spaces to those that there are now.
     pub(crate) fn place_waiting(&mut self) -> Result<(), HomeError> {
-        let Some(team) = &self.team else { return Ok(()) };
-        let Some(member) = self.secrets.member else { return Ok(()) };
-        let places: Vec<(SpaceId, SpaceId)> = team
+        let (Some(team), Some(member)) = (&self.team, self.secrets.member) else { return Ok(()) };
+        let places: BTreeMap<SpaceId, SpaceId> = team
             .notebooks()
             .keys()
             .filter_map(|notebook| {
@@ -311,35 +311,33 @@ impl Home {
                 Some((SpaceId::from_bytes(*notebook.as_bytes()), space))
             })
             .collect();
-        let keys = core_db::own_keys(self.core.read(), &self.secrets.local)?;
-        for (waits, space) in places {
-            let moved: Vec<&VaultKey> =
-                keys.iter().filter(|(of, _)| *of == waits).map(|(_, key)| key).collect();
-            let ids: Vec<_> = moved.iter().map(|key| key.id()).collect();
-            let bodies =
-                core_db::unsent_after(self.core.read(), &self.secrets.local, Some(waits), 0, usize::MAX)?;
-            if ids.is_empty() && bodies.is_empty() {
-                continue;
-            }
-            let Self { core, secrets, entropy, .. } = self;
-            core.write(crate::store::Durability::Full, |tx| -> Result<(), HomeError> {
-                let mut sealer = core_db::Sealer { key: &secrets.local, entropy: &mut **entropy };
-                core_db::remove_own_keys(tx, waits, &ids)?;
-                for key in &moved {
-                    core_db::add_own_key(tx, &mut sealer, space, key)?;
-                }
-                for row in &bodies {
-                    core_db::put_unsent(tx, &mut sealer, space, row.generation, &row.body)?;
-                }
-                Ok(())
-            })?;
-        }
+        let Self { core, secrets, entropy, .. } = self;
+        let keys = core_db::own_keys(core.read(), &secrets.local)?;
+        let mut moved: Vec<(SpaceId, SpaceId, VaultKey)> = Vec::new();
         for (waits, key) in keys {
-            if let Some((space, true)) = self.notebook_of(&waits).map(|(notebook, is_private)| {
-                (self.private_space(&notebook), is_private && *waits.as_bytes() == *notebook.as_bytes())
-            }) {
-                self.keys.insert(space?, key);
+            moved.extend(places.get(&waits).map(|space| (waits, *space, key)));
+        }
+        let mut bodies = Vec::new();
+        for (waits, space) in &places {
+            let rows = core_db::unsent_after(core.read(), &secrets.local, Some(*waits), 0, usize::MAX)?;
+            bodies.extend(rows.into_iter().map(|row| (*space, row)));
+        }
+        if moved.is_empty() && bodies.is_empty() {
+            return Ok(());
+        }
+        core.write(Durability::Full, |tx| -> Result<(), HomeError> {
+            let mut sealer = Sealer { key: &secrets.local, entropy: &mut **entropy };
+            for (waits, space, key) in &moved {
+                core_db::remove_own_keys(tx, *waits, &[key.id()])?;
+                core_db::add_own_key(tx, &mut sealer, *space, key)?;
             }
+            for (space, row) in &bodies {
+                core_db::put_unsent(tx, &mut sealer, *space, row.generation, &row.body)?;
+            }
+            Ok(())
+        })?;
+        for (_, space, key) in moved {
+            self.keys.insert(space, key);
         }
         self.follow().map(drop)
     }
@@ -419,7 +417,7 @@ impl Home {
         let standing = if row.is_private { Standing::Private } else { Standing::Shared };
         if view == before {
             if !journals.is_empty() {
-                self.keep(Kept { journals, ..Kept::default() }, now)?;
+                self.keep_act(Kept { journals, ..Kept::default() }, now)?;
             }
             let assessment = self.assess(row, standing)?;
             return Ok(self.placed(row, &assessment));
@@ -430,7 +428,7 @@ impl Home {
                 let body = loaded.prepare(row.generation, now)?;
                 let stamps = stamp.map(|stamp| (row.notebook, stamp)).into_iter().collect();
                 let bodies = vec![(row.space, row.generation, body)];
-                self.keep(Kept { keys: Vec::new(), bodies, stamps, journals }, now)?;
+                self.keep_act(Kept { keys: Vec::new(), bodies, stamps, journals }, now)?;
                 self.documents.put(row.generation, loaded);
                 if row.is_private
                     && let Some(placed) = self.let_out(row, now)?
@@ -553,3 +551,7 @@ fn said(about: About) -> (BTreeSet<ParticipantId>, bool) {
         About::These(people) => (people, false),
     }
 }
+
+#[cfg(test)]
+#[path = "notes_tests.rs"]
+mod tests;

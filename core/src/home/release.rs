@@ -129,7 +129,7 @@ impl Home {
         let mut loaded = Loaded::begin(self.actor(generation), &view, now)?;
         let body = loaded.prepare(generation, now)?;
         let (keys, bodies) = (vec![(space, key)], vec![(space, generation, body)]);
-        self.keep(Kept { keys, bodies, stamps, journals: Vec::new() }, now)?;
+        self.keep_act(Kept { keys, bodies, stamps, journals: Vec::new() }, now)?;
         self.documents.put(generation, loaded);
         let stamp = self.stamp_shown(&row.notebook, &assessment);
         Ok(Placed { note: row.note, generation, is_private: false, is_draft: false, stamp })
@@ -160,7 +160,7 @@ impl Home {
             bodies.push((shared.space, shared.generation, body));
         }
         let stamps = stamp.map(|stamp| (shared.notebook, stamp)).into_iter().collect();
-        self.keep(Kept { keys: Vec::new(), bodies, stamps, journals: Vec::new() }, now)?;
+        self.keep_act(Kept { keys: Vec::new(), bodies, stamps, journals: Vec::new() }, now)?;
         self.documents.put(draft.generation, ended);
         self.documents.put(shared.generation, loaded);
         let assessment = self.assess_view(&shared.notebook, shared.generation, &merged, Standing::Shared)?;

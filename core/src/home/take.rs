@@ -350,7 +350,8 @@ struct State {
     state: BodyState,
 }
 
-fn read_prepared(row: &core_db::UnsentRow) -> Option<NotePart> {
+/// Reads a body that is not sealed yet; none where its bytes are damaged.
+pub(super) fn read_prepared(row: &core_db::UnsentRow) -> Option<NotePart> {
     let unsent = read_unsent(&row.body)?;
     let body = NoteBody::decode_padded(unsent.padded).ok()?;
     let view = body.view.open().ok()?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::wal::{Walk, walk, walk_bytes};
@@ -123,6 +124,41 @@ fn a_flipped_bit_in_a_wal_is_damage_and_never_a_silent_loss() {
 }
 
 #[test]
+fn a_lost_sector_of_a_wal_is_damage_wherever_a_commit_follows() {
+    let home = folder();
+    let _db = made(&home, 0..20);
+    let wal = read(&home, WAL);
+    let last_frame = wal.len() - FRAME;
+    for length in [512, 4096, 16_384] {
+        for at in (0..last_frame - length).step_by(512).chain([last_frame - length]) {
+            let mut lost = wal.clone();
+            lost[at..at + length].fill(0);
+            assert_eq!(walk_bytes(lost.as_slice()).expect("reads"), Walk::Damaged, "{length} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_the_last_commit_or_is_said_to_be_damage() {
+    let home = folder();
+    let _db = made(&home, 0..30);
+    let wal = read(&home, WAL);
+    let last_frame = wal.len() - FRAME;
+    for at in (0..wal.len()).step_by(5003).chain((last_frame..wal.len()).step_by(199)) {
+        let copy = killed(&home);
+        let mut flipped = wal.clone();
+        flipped[at] ^= 0x40;
+        put(&copy, WAL, &flipped);
+        match opened(copy.path()).map(|db| lines(&db).expect("reads")) {
+            Ok(left) => assert!(at >= last_frame && left >= 29, "byte {at}: {left} lines"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Damaged { file: CORE_FILE }), "byte {at}: {error}")
+            }
+        }
+    }
+}
+
+#[test]
 fn a_damaged_wal_is_copied_aside_and_left_as_it_is() {
     let home = folder();
     let _db = made(&home, 0..50);
@@ -180,6 +216,9 @@ fn only_a_header_without_anything_behind_it_may_be_broken() {
 fn frames_from_before_a_checkpoint_are_not_damage() {
     let home = folder();
     let mut db = made(&home, 0..20);
+    let kept: i64 =
+        TABLES.one(db.read(), "PRAGMA journal_size_limit = -1", [], |row| row.get(0)).expect("set");
+    assert_eq!(kept, -1);
     let length = read(&home, WAL).len();
     let read_busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
     let busy = TABLES.one(db.read(), "PRAGMA wal_checkpoint(RESTART)", [], read_busy).expect("runs");
@@ -213,6 +252,97 @@ fn what_a_rolled_back_transaction_leaves_is_not_damage() {
     assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), 6);
 }
 
+/// What happens to a home, at random.
+#[derive(Debug, Clone)]
+enum Event {
+    Write(u32),
+    RollBack(u32),
+    Checkpoint(&'static str),
+    Kill,
+    Tear(usize),
+    Close,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (1_u32..40).prop_map(Event::Write),
+        2 => (1_u32..80).prop_map(Event::RollBack),
+        1 => prop::sample::select(vec!["PASSIVE", "FULL", "RESTART", "TRUNCATE"]).prop_map(Event::Checkpoint),
+        2 => Just(Event::Kill),
+        1 => (1_usize..9_000).prop_map(Event::Tear),
+        1 => Just(Event::Close),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_happens_to_a_whole_disk_is_taken_for_damage(
+        events in prop::collection::vec(event(), 1..30),
+        kept in prop::sample::select(vec![-1, 0]),
+    ) {
+        let mut home = folder();
+        let mut db = Some(made(&home, 0..0));
+        let mut expected = 0;
+        for event in events {
+            let mut open = db.take().expect("always open");
+            open.read().execute_batch("PRAGMA cache_size = 2").expect("spills early");
+            let _: i64 = TABLES
+                .one(open.read(), &format!("PRAGMA journal_size_limit = {kept}"), [], |row| row.get(0))
+                .expect("set");
+            match event {
+                Event::Write(count) => {
+                    let write = |tx: &rusqlite::Transaction<'_>| {
+                        (0..count).try_for_each(|_| {
+                            let sql = "INSERT INTO lines (text) VALUES (randomblob(abs(random()) % 3000))";
+                            TABLES.run(tx, sql, []).map(drop)
+                        })
+                    };
+                    open.write(Durability::Normal, write).expect("written");
+                    expected += count;
+                }
+                Event::RollBack(count) => {
+                    let refused: Result<(), StoreError> = open.write(Durability::Full, |tx| {
+                        for _ in 0..count {
+                            TABLES.run(tx, "INSERT INTO lines (text) VALUES (randomblob(3000))", [])?;
+                        }
+                        Err(StoreError::Busy)
+                    });
+                    prop_assert!(refused.is_err());
+                }
+                Event::Checkpoint(kind) => {
+                    let pragma = format!("PRAGMA wal_checkpoint({kind})");
+                    let busy: bool = TABLES.one(open.read(), &pragma, [], |row| row.get(0)).expect("moved");
+                    prop_assert!(!busy);
+                }
+                Event::Close => {
+                    drop(open);
+                    open = opened(home.path()).expect("opens");
+                }
+                Event::Kill => {
+                    let copy = killed(&home);
+                    drop(std::mem::replace(&mut home, copy));
+                    open = opened(home.path()).expect("opens");
+                }
+                Event::Tear(bytes) => {
+                    let copy = killed(&home);
+                    let wal = read(&copy, WAL);
+                    put(&copy, WAL, &wal[..wal.len().saturating_sub(bytes)]);
+                    open = opened(copy.path()).expect("opens");
+                    let left = lines(&open).expect("reads");
+                    prop_assert!(left <= expected);
+                    (expected, home) = (left, copy);
+                }
+            }
+            prop_assert_eq!(lines(&open).expect("reads"), expected);
+            let copy = killed(&home);
+            prop_assert_eq!(lines(&opened(copy.path()).expect("opens")).expect("reads"), expected);
+            db = Some(open);
+        }
+    }
+}
+
 #[test]
 fn a_missing_or_empty_file_is_never_an_empty_database() {
     let home = folder();
@@ -229,6 +359,16 @@ fn a_file_that_is_there_is_not_made_again() {
     let again = Database::create(home.path(), CORE_FILE, &key(), MIGRATIONS);
     assert!(matches!(again, Err(StoreError::Storage(_))));
     assert_eq!(lines(&opened(home.path()).expect("opens")).expect("reads"), 3);
+}
+
+#[test]
+fn a_file_that_could_not_be_made_is_not_left_behind() {
+    let home = folder();
+    let refused =
+        Database::create(home.path(), CORE_FILE, &key(), &["CREATE TABLE one (id)", "no statement"]);
+    assert!(matches!(refused, Err(StoreError::Fault(_))));
+    assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 0);
+    drop(made(&home, 0..1));
 }
 
 #[test]

@@ -48,16 +48,18 @@ pub(super) fn walk_bytes(mut log: impl Read) -> io::Result<Walk> {
     // What the next frame's checksum may go on from. Behind a broken frame that is the checksum that it carries (its
     // page was hit) or the one that it ought to carry (the checksum itself was hit).
     let mut seeds = [header.checksum; 2];
-    let mut is_broken = false;
+    let (mut is_broken, mut is_chained) = (false, true);
     while read_whole(&mut log, &mut frame)? {
         let frame = Frame::read(&frame);
         let [first, second] = seeds.map(|seed| header.sum(header.sum(seed, frame.numbers), frame.page));
         let is_ours = frame.salts == header.salts && frame.page_number != 0;
         let verifies = is_ours && (frame.checksum == first || frame.checksum == second);
-        if verifies && is_broken && frame.is_commit {
+        // Behind a frame whose header is gone nothing can verify: there the salts alone have to tell.
+        if is_broken && is_ours && frame.is_commit && (verifies || !is_chained) {
             return Ok(Walk::Damaged);
         }
         is_broken |= !verifies;
+        is_chained = is_ours;
         seeds = [frame.checksum, first];
     }
     Ok(Walk::Whole)

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use quinn::ConnectionError;
 use tempfile::TempDir;
 use thicket_protocol::address::ServerAddress;
 use thicket_protocol::frame::{Peer, Reply, Request};
@@ -14,16 +15,17 @@ use thicket_protocol::team::Team;
 use crate::fixture::{Link, Phone, ROSTER, World, genesis, open, put};
 use crate::wire::{Wire, within};
 
-fn program(folder: &Path) -> Command {
+fn program(folder: &Path, port: u16) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-sync-server"));
-    command.arg("--data").arg(folder).args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let listen = format!("127.0.0.1:{port}");
+    command.arg("--data").arg(folder).args(["--listen", &listen, "--log-format", "json"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Starts the program and reads the line by which it says that it is ready.
-fn start(folder: &Path) -> (Child, ServerAddress) {
-    let mut child = program(folder).spawn().expect("it starts");
+fn start(folder: &Path, port: u16) -> (Child, ServerAddress) {
+    let mut child = program(folder, port).spawn().expect("it starts");
     let mut line = String::new();
     let out = child.stdout.as_mut().expect("its output");
     BufReader::new(out).read_line(&mut line).expect("a line");
@@ -40,7 +42,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 fn fails(folder: &Path) -> (ExitStatus, String) {
-    let done = program(folder).output().expect("it runs");
+    let done = program(folder, 0).output().expect("it runs");
     assert_eq!(done.stdout, b"");
     (done.status, String::from_utf8(done.stderr).expect("text"))
 }
@@ -50,7 +52,7 @@ fn it_stops_with_success_on_either_signal_and_keeps_its_key() {
     let folder = TempDir::new().expect("a folder");
     let mut keys = Vec::new();
     for name in ["-TERM", "-INT"] {
-        let (child, url) = start(folder.path());
+        let (child, url) = start(folder.path(), 0);
         signal(&child, name);
         let done = child.wait_with_output().expect("it ends");
         assert_eq!(done.status.code(), Some(0), "{name}");
@@ -65,7 +67,7 @@ fn it_stops_with_success_on_either_signal_and_keeps_its_key() {
 #[test]
 fn each_failure_has_its_exit_status_and_says_why() {
     let folder = TempDir::new().expect("a folder");
-    let (mut child, url) = start(folder.path());
+    let (mut child, url) = start(folder.path(), 0);
     let (status, said) = fails(folder.path());
     assert_eq!(status.code(), Some(9), "{said}");
     assert!(said.contains("another server is running on"), "{said}");
@@ -88,6 +90,28 @@ fn each_failure_has_its_exit_status_and_says_why() {
     assert_eq!(status.code(), Some(10), "a file is no folder: {said}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-sync-server"));
     assert_eq!(command.output().expect("it runs").status.code(), Some(2), "flags are missing");
+}
+
+#[tokio::test]
+async fn a_device_learns_at_once_that_its_server_was_killed_and_is_back() {
+    within(async {
+        let (folder, phone) = (TempDir::new().expect("a folder"), Phone::new(11));
+        let (mut child, url) = start(folder.path(), 0);
+        let to = ([127, 0, 0, 1], url.port).into();
+        let mut wire = Wire::connect(to, url.key).await.expect("a connection");
+        let (entry, _) = genesis(&phone);
+        let team = Team::found(&entry).expect("a team").id();
+        let peer = Peer::Device { team, key: phone.key };
+        assert!(matches!(wire.hello(peer, &phone).await, Reply::Welcome { .. }));
+        child.kill().expect("killed");
+        child.wait().expect("it ends");
+        let (mut child, _) = start(folder.path(), url.port);
+        wire.send(&Request::Subscribe).await;
+        assert!(matches!(wire.connection.closed().await, ConnectionError::Reset));
+        child.kill().expect("killed");
+        child.wait().expect("it ends");
+    })
+    .await;
 }
 
 /// Pushes batches one behind another without waiting, until the server is gone; gives the receipts that came.
@@ -128,7 +152,7 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_answered() {
         }
         for round in 0..12 {
             let folder = TempDir::new().expect("a folder");
-            let (mut child, url) = start(folder.path());
+            let (mut child, url) = start(folder.path(), 0);
             let to = ([127, 0, 0, 1], url.port).into();
             let mut wire = Wire::connect(to, url.key).await.expect("a connection");
             let peer = Peer::Device { team: world.team.id(), key: phone.key };

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
+use thicket_protocol::frame::Refusal;
 use thicket_protocol::governance::Role;
 use thicket_protocol::record::{Batch, ChainPoint};
 use thicket_sync_server::{Store, StoreError};
@@ -192,6 +193,20 @@ fn a_start_that_was_cut_off_before_the_key_was_written_begins_again() {
     let store = open(folder.path());
     assert_eq!(fs::read(folder.path().join("server.key")).expect("a key").len(), 32);
     assert_eq!(store.teams_count().expect("read"), 0);
+}
+
+#[test]
+fn a_store_that_refuses_is_said_and_what_was_asked_can_be_asked_again() {
+    let mut world = World::new();
+    let batch = world.batch(&world.anna, SHARED, None, &[50]);
+    let mut link = world.link();
+    let outside = rusqlite::Connection::open(world.folder.path().join("server.db")).expect("a database");
+    outside.execute_batch("BEGIN IMMEDIATE").expect("held from outside");
+    assert_eq!(link.push(&mut world.store, &batch).map(|_| ()), Err(Refusal::Storage));
+    assert!(!link.session.is_closed());
+    assert_eq!(link.hints(), []);
+    outside.execute_batch("ROLLBACK").expect("let go");
+    assert_eq!(link.push(&mut world.store, &batch).expect("taken").body().at.pos, 1);
 }
 
 #[test]

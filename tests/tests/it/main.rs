@@ -2,4 +2,5 @@
 
 mod arrows;
 mod house;
+mod sim;
 mod sources;

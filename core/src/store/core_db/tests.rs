@@ -477,6 +477,52 @@ fn rows_that_make_no_sense_are_damage_and_no_panic() {
     }
 }
 
+#[test]
+fn values_that_are_sealed_anew_open_under_the_new_key_alone() {
+    let mut desk = Desk::new();
+    desk.write(|tx, sealer| {
+        set_setting(tx, sealer, Setting::Server, Some(b"server"))?;
+        set_setting(tx, sealer, Setting::Tips, Some(b"tips"))?;
+        add_own_key(tx, sealer, SPACE, &VaultKey::from_bytes([1; 32]))?;
+        put_unsent(tx, sealer, SPACE, GENERATION, b"body")?;
+        add_object(tx, sealer, SPACE, Hash::ZERO, b"object")?;
+        add_journal(tx, sealer, GENERATION, b"one")?;
+        add_journal(tx, sealer, GENERATION, b"two")
+    });
+    let old = std::mem::replace(&mut desk.local, LocalKey::from_bytes([0x1d; 32]));
+    desk.write(|tx, sealer| seal_anew(tx, &old, sealer));
+    let db = desk.read();
+    let all = |key: &LocalKey| -> [Result<Vec<u8>, StoreError>; 5] {
+        let value = |found: Result<Option<Zeroizing<Vec<u8>>>, StoreError>| {
+            found.map(|value| value.expect("there").to_vec())
+        };
+        [
+            value(setting(db, key, Setting::Tips)),
+            own_keys(db, key).map(|keys| keys[0].1.expose().to_vec()),
+            unsent(db, key, GENERATION).map(|row| row.expect("there").body.to_vec()),
+            objects_after(db, key, None, 0, 9).map(|rows| rows[0].wire.to_vec()),
+            journal(db, key, GENERATION).map(|rows| rows[1].1.to_vec()),
+        ]
+    };
+    let expected: [&[u8]; 5] = [b"tips", &[1; 32], b"body", b"object", b"two"];
+    for (found, expected) in all(&desk.local).into_iter().zip(expected) {
+        assert_eq!(found.expect("opens"), expected);
+    }
+    for found in all(&old) {
+        assert!(matches!(found, Err(StoreError::Damaged { .. })));
+    }
+    // Whoever adds a table has to say here that it holds nothing sealed, or to name it in the list.
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+    let tables: u32 = CORE.one(db, sql, [], |row| row.get(0)).expect("counts");
+    assert_eq!(tables, 13, "a new table is sealed anew too, or holds nothing sealed");
+    let again = desk.db.write(Durability::Full, |tx| {
+        let mut sealer = Sealer { key: &desk.local, entropy: &mut desk.entropy };
+        seal_anew(tx, &old, &mut sealer)
+    });
+    assert!(matches!(again, Err(StoreError::Damaged { .. })), "the wrong old key changes nothing");
+    assert!(setting(desk.read(), &desk.local, Setting::Server).is_ok());
+}
+
 fn files(folder: &Path) -> Vec<u8> {
     let names = [CORE_FILE, "core.db-wal", "core.db-shm"];
     names.iter().flat_map(|name| fs::read(folder.join(name)).unwrap_or_default()).collect()
