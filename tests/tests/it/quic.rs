@@ -21,6 +21,7 @@ use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::governance::{Admits, Realm, Role};
 use thicket_sync_server::{Config, Running, Server};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -322,28 +323,27 @@ fn keepers_show_each_other_what_is_written_while_they_are_connected() {
     let ada = Keeper::start(ada, Arc::new(now)).expect("a thread");
     let bo = Keeper::start(bo, Arc::new(now)).expect("a thread");
     site.runtime.block_on(async {
-        let within = |work| tokio::time::timeout(PATIENCE, work);
         ada.sync(Errand::Sync, Limits::default()).await.expect("the server is there");
         bo.sync(Errand::Sync, Limits::default()).await.expect("the server is there");
         let mut feed = bo.feed();
         ada.write(|home| write(home, "live")).await.expect("it is open");
-        within(Box::pin(async {
+        timeout(PATIENCE, async {
             while bo.read(titles).await.expect("it is open").is_empty() {
                 feed.next().await.expect("it is open");
             }
-        }))
+        })
         .await
         .expect("it comes by itself");
         // The device goes to another network, and the connection with it.
         bo.network_changed().await.expect("it is open");
         bo.write(|home| write(home, "from another network")).await.expect("it is open");
         let mut feed = ada.feed();
-        within(Box::pin(async {
+        timeout(PATIENCE, async {
             while ada.read(titles).await.expect("it is open").len() < 2 {
                 let change = feed.next().await.expect("it is open");
                 assert_ne!(change, Change::Offline);
             }
-        }))
+        })
         .await
         .expect("it comes by itself");
         ada.close().await.expect("it locks");
