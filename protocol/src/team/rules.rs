@@ -202,11 +202,11 @@ impl Team {
         agrees(!known, "a new secret has a new key")
     }
 
-    /// Checks a device that comes to `member`, who is new or present.
+    /// Checks a device that comes to `member`, who is new or present: who was removed has no current device, no open invite
+    /// and no kit left, and so nothing that could admit one.
     fn check_new_device(&self, member: &MemberId, key: &PublicKey, prekey: &[u8]) -> Judged {
         let id = DeviceId::derive(key);
         agrees(!self.devices.contains_key(&id), "a new device has a new key")?;
-        agrees(self.members.get(member).is_none_or(|of| !of.removed), "a member of the team is meant")?;
         let current = |device: &&Device| device.member == *member && device.revoked.is_none();
         within(self.devices.values().filter(current).count() + 1, MEMBER_DEVICES_MAX, "devices of a member")?;
         within(self.devices.len() + 1, TEAM_DEVICES_MAX, "devices of a team")?;
