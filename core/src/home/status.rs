@@ -9,6 +9,8 @@ use thicket_protocol::keys::{PrekeyStatement, SpaceEpoch};
 use thicket_protocol::team::{Device, Team};
 use zeroize::Zeroizing;
 
+use thicket_protocol::record::ChainPoint;
+
 use super::derive::open_view;
 use super::{DamagedFile, Home, HomeError, StampShown};
 use crate::ids::NoteId;
@@ -66,6 +68,8 @@ pub struct SpaceStatus {
     pub waiting: u64,
     /// Whether the key of its newest epoch is here.
     pub has_key: bool,
+    /// How far the server's chain of it was read.
+    pub at: ChainPoint,
     /// Notes that are held back.
     pub held: Vec<HeldNote>,
 }
@@ -149,6 +153,7 @@ impl Home {
                 unsent: bodies + objects + unplaced,
                 waiting: waiting.get(&id).copied().unwrap_or_default(),
                 has_key: self.holds_epoch(&id),
+                at: core_db::cursor(self.core.read(), id)?,
                 held: held.remove(&id).unwrap_or_default(),
             })
         };

@@ -48,6 +48,8 @@ impl HomeLock {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+            // Android, before Rust 1.98 (rust-lang/rust#157038): there an app's folder is its one process's alone.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self(file)),
             Err(TryLockError::Error(error)) => Err(StoreError::Storage(error)),
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use thicket_client::keeper::Change;
-use thicket_client::{ ClientError, Keeper, Limits, run};
+use thicket_client::{ClientError, Keeper, Limits, run};
 use thicket_core::entropy::{Entropy, SystemEntropy};
 use thicket_core::home::{About, Founding, Home, HomeError, NewNote, NoteEdit};
 use thicket_core::ids::NoteId;

@@ -2,5 +2,6 @@
 
 mod arrows;
 mod house;
+mod quic;
 mod sim;
 mod sources;
