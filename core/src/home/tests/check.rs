@@ -1,5 +1,7 @@
 //! The check of everything.
 
+#![allow(clippy::indexing_slicing, reason = "tests index what they made")]
+
 use super::desk::*;
 use super::*;
 

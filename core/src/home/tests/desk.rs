@@ -38,7 +38,7 @@ pub(super) fn founding() -> Founding {
 
 /// A home in a folder of its own.
 pub(super) struct Desk {
-    folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 impl Desk {
