@@ -67,8 +67,6 @@ use crate::time::Moment;
 /// Dropping it loses nothing that was acknowledged; [`Home::lock`] also leaves the files tidy.
 pub struct Home {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, never read")]
-    lock: HomeLock,
     entropy: Box<dyn Entropy>,
     ring: Ring,
     secrets: RingContents,
@@ -80,6 +78,9 @@ pub struct Home {
     keys: Keyring,
     ledgers: Ledgers,
     documents: Documents,
+    /// The last field, so that it is let go of when every file is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    lock: HomeLock,
 }
 
 impl Home {
@@ -193,7 +194,6 @@ impl Home {
         let team = read_team(&core)?;
         let mut home = Self {
             folder: folder.to_owned(),
-            lock,
             entropy,
             ring,
             device: DeviceId::derive(&secrets.identity.signer().public_key()),
@@ -204,6 +204,7 @@ impl Home {
             keys: Keyring::default(),
             ledgers: Ledgers::default(),
             documents: Documents::default(),
+            lock,
         };
         home.settle()?;
         home.load_keys()?;

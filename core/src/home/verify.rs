@@ -10,6 +10,7 @@ use super::take::Opened;
 use super::{Home, HomeError};
 use crate::ids::GenerationId;
 use crate::object::{Signatory, SignedObject};
+use crate::stamp::Standing;
 use crate::store::core_db::{self, BodyState};
 use crate::store::derived_db;
 use crate::time::Moment;
@@ -35,6 +36,7 @@ struct Found {
     verification: Verification,
     chains: Chains,
     generations: BTreeSet<(SpaceId, GenerationId)>,
+    objects: BTreeSet<(SpaceId, Hash)>,
 }
 
 impl Found {
@@ -126,7 +128,10 @@ impl Home {
                 Ok(Opened::Note(part)) => {
                     found.generations.insert((part.space, part.generation));
                 }
-                Ok(Opened::Object(_) | Opened::Other) => {}
+                Ok(Opened::Object(part)) => {
+                    found.objects.insert((part.space, part.object.object().hash()));
+                }
+                Ok(Opened::Other) => {}
                 Err(state) => found.wrong(format!("{name}, item {index}: {}", why(state))),
             }
         }
@@ -166,15 +171,19 @@ impl Home {
         Ok(())
     }
 
+    /// What was written here and is in no record yet.
     fn check_unsent(&self, found: &mut Found) -> Result<(), HomeError> {
+        let (core, key) = (self.core.read(), &self.secrets.local);
         let mut after = 0;
         loop {
-            let key = &self.secrets.local;
-            let rows = core_db::unsent_after(self.core.read(), key, None, after, BATCHES_AT_ONCE)?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let rows = core_db::unsent_after(core, key, None, after, BATCHES_AT_ONCE)?;
+            let Some(last) = rows.last() else { break };
             after = last.arrival;
             found.generations.extend(rows.iter().map(|row| (row.space, row.generation)));
         }
+        let rows = core_db::objects_after(core, key, None, 0, usize::MAX)?;
+        found.objects.extend(rows.iter().map(|row| (row.space, row.hash)));
+        Ok(())
     }
 
     /// Every object of the read model: whole, and signed by a device of the team.
@@ -186,11 +195,15 @@ impl Home {
                     continue;
                 };
                 let hash = object.hash();
+                found.objects.remove(&(*space, hash));
                 let signatory = self.signatory(&object.envelope().device);
                 if signatory.is_none_or(|signatory| object.verify(space, &signatory).is_err()) {
                     found.wrong(format!("object {hash}: it is not its device's word"));
                 }
             }
+        }
+        for (space, hash) in std::mem::take(&mut found.objects) {
+            found.wrong(format!("object {hash} of space {space}: no reader sees it"));
         }
         Ok(())
     }
@@ -218,7 +231,12 @@ impl Home {
             return Ok(Some("changes that others rest on have not come"));
         }
         let is_same = document.heads() == row.heads && document.view()? == open_view(&row)?;
-        Ok((!is_same).then_some("the document says something else than its view"))
+        if !is_same {
+            return Ok(Some("the document says something else than its view"));
+        }
+        let standing = if row.is_private { Standing::Private } else { Standing::Shared };
+        let is_right = self.assess(&row, standing)?.status() == row.status;
+        Ok((!is_right).then_some("its status is another than consent says"))
     }
 }
 

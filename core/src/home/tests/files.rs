@@ -83,24 +83,27 @@ fn nothing_that_lies_in_a_folder_is_ever_written_over() {
 
 #[test]
 fn an_init_that_was_cut_short_leaves_room_for_the_next() {
-    let (desk, home, _) = Desk::new();
-    home.lock().expect("closed");
-    // As a crash leaves it before the ring stands.
-    fs::write(desk.path().join("unfinished"), "").expect("written");
-    for name in [RING_FILE, RING_COPY_FILE] {
-        fs::remove_file(desk.path().join(name)).expect("there");
+    let made = ["core.db", "core.db-wal", "derived.db", "ring.new"];
+    for steps in 0..=made.len() {
+        // As a crash leaves it before the ring stands: some files, one of them half written.
+        let desk = Desk { folder: TempDir::new().expect("a folder") };
+        fs::create_dir(desk.path()).expect("made");
+        for name in ["lock", "unfinished"].iter().chain(&made[..steps]) {
+            fs::write(desk.path().join(name), "half").expect("written");
+        }
+        let (mut home, founded) = desk.init(2).expect("cleared away");
+        assert_eq!(home.only_notebook().expect("one"), founded.notebook);
+        assert_eq!(home.verify(now()).expect("a check").problems, Vec::<String>::new(), "after {steps}");
     }
-    fs::write(desk.path().join("ring.new"), "half").expect("written");
-    let (home, founded) = desk.init(2).expect("cleared away");
-    assert_eq!(home.only_notebook().expect("one"), founded.notebook);
-    home.lock().expect("closed");
 
+    let (desk, home, notebook) = Desk::new();
+    home.lock().expect("closed");
     // As a crash leaves it behind the ring: it is a home.
     fs::write(desk.path().join("unfinished"), "").expect("written");
     fs::remove_file(desk.path().join(RING_COPY_FILE)).expect("there");
     assert!(matches!(desk.init(3), Err(HomeError::Occupied)));
     let home = desk.open().expect("whole");
-    assert_eq!(home.only_notebook().expect("one"), founded.notebook);
+    assert_eq!(home.only_notebook().expect("one"), notebook);
     assert!(!desk.path().join("unfinished").exists());
     assert!(desk.path().join(RING_COPY_FILE).exists(), "the other copy is healed at once");
 }
