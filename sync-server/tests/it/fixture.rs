@@ -259,10 +259,7 @@ impl World {
 
     /// Whether some file of the server has these bytes.
     pub(crate) fn disk_has(&self, wanted: &[u8]) -> bool {
-        std::fs::read_dir(self.folder.path()).expect("the folder").any(|file| {
-            let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
-            bytes.windows(wanted.len()).any(|part| part == wanted)
-        })
+        folder_has(self.folder.path(), wanted)
     }
 
     pub(crate) fn link(&mut self) -> Link {
@@ -368,6 +365,13 @@ impl World {
         change(&mut parts);
         Batch::sign(parts.0, parts.1, bodies, &phone.signer).expect("a batch")
     }
+}
+
+pub(crate) fn folder_has(folder: &Path, wanted: &[u8]) -> bool {
+    std::fs::read_dir(folder).expect("the folder").any(|file| {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
+        bytes.windows(wanted.len()).any(|part| part == wanted)
+    })
 }
 
 pub(crate) fn genesis(phone: &Phone) -> (Entry, Vec<Vec<u8>>) {
