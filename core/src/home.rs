@@ -157,7 +157,20 @@ pub struct PausedHome {}
 
 impl PausedHome {
     /// Opens the files again; a ring that another process has written meanwhile is read anew, without asking for the passphrase.
-    pub fn resume(self, now: Moment) -> Result<Home, HomeError> {
+    pub fn resume(self, now: Moment) -> Result<Home, NotResumed> {
         todo!()
     }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        todo!()
+    }
+}
+
+/// A paused home could not be opened: it is handed back, to be tried again once another process lets go of it.
+pub struct NotResumed {
+    /// The home, still paused.
+    pub paused: PausedHome,
+    /// Why; [`HomeError::Busy`] passes.
+    pub error: HomeError,
 }

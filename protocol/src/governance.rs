@@ -419,6 +419,9 @@ pub enum EntryError {
         /// The suite.
         suite: u8,
     },
+    /// An order is not what the format says.
+    #[error("a governance entry of another shape: {0}")]
+    Shape(&'static str),
 }
 
 impl SignedBody for EntryBody {
@@ -464,6 +467,11 @@ impl Entry {
         let body = &signed.body;
         if body.v != VERSION || body.suite != SUITE {
             return Err(EntryError::Version { v: body.v, suite: body.suite });
+        }
+        if let Act::Shred { ids: ShredList::Here(ids), .. } = &body.act
+            && !ids.is_sorted_by(|before, after| before < after)
+        {
+            return Err(EntryError::Shape("shredded ids, ascending"));
         }
         Ok(Self(signed))
     }

@@ -34,3 +34,5 @@ pub const XWING_ENCAPSULATION_BYTES: usize = 1_120;
 pub const TAG_BYTES: usize = 16;
 /// Most entries, statements, seals, packs or cursors in one frame.
 pub const FRAME_LIST_MAX: usize = 4_096;
+/// Longest name of a server's host (RFC 1035, section 2.3.4, written out).
+pub const HOST_BYTES_MAX: usize = 253;

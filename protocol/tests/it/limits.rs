@@ -216,8 +216,9 @@ fn an_entry_has_at_most_256_kib() {
 
 #[test]
 fn a_list_too_long_for_an_entry_is_not_signed() {
+    let id = |held: SpaceEpoch| KeyId::from_bytes(*held.space.as_bytes());
     let ids = |count: usize| Act::Shred {
-        ids: ShredList::Here(vec![samples::key_id(1); count]),
+        ids: ShredList::Here(many_epochs(count).into_iter().map(id).collect()),
         turns: Vec::new(),
     };
     let sign = |count: usize| {
@@ -226,6 +227,20 @@ fn a_list_too_long_for_an_entry_is_not_signed() {
     };
     sign(15_000).expect("255,000 bytes");
     assert!(matches!(sign(15_500), Err(EntryError::TooLarge)));
+}
+
+#[test]
+fn the_ids_of_a_shred_ascend() {
+    let author = samples::entry(Act::Close { notebook: samples::NOTEBOOK }).0.body().author;
+    let sign = |ids: &[u8]| {
+        let ids = ShredList::Here(ids.iter().map(|id| samples::key_id(*id)).collect());
+        let act = Act::Shred { ids, turns: Vec::new() };
+        Entry::next(samples::TEAM, samples::GOV, author, act, &samples::device())
+    };
+    sign(&[1, 2, 3]).expect("ascending");
+    for refused in [&[1, 1][..], &[2, 1], &[1, 3, 2]] {
+        assert!(matches!(sign(refused), Err(EntryError::Shape(_))), "{refused:?}");
+    }
 }
 
 #[test]

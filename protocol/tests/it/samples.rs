@@ -1,7 +1,9 @@
 //! Fixed values of every type: the golden vectors are made of them, and docs/protocol.md names them.
 
 use minicbor::bytes::ByteVec;
+use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::cbor;
+use thicket_protocol::frame::TeamPrefix;
 use thicket_protocol::governance::{
     Act, Admits, Author, Entry, EpochTurn, NewSpace, Realm, Role, ShredList, SpaceKind,
 };
@@ -12,7 +14,8 @@ use thicket_protocol::ids::{
 use thicket_protocol::keys::{Pack, PrekeyBody, PrekeyStatement, SealBody, SpaceEpoch};
 use thicket_protocol::limits::XWING_ENCAPSULATION_BYTES;
 use thicket_protocol::record::{
-    Batch, BodyParts, ChainPoint, GovPoint, Head, Item, ItemKind, ItemRef, Receipt, Seen, body_hash,
+    Batch, BodyParts, ChainPoint, GovPoint, Head, Item, ItemKind, ItemRef, Receipt, ReceiptBody, Seen,
+    body_hash,
 };
 use thicket_protocol::sign::{self, Purpose, SUITE, Signer, VERSION};
 
@@ -117,12 +120,30 @@ pub(crate) fn batch() -> Batch {
     Batch::sign(head(), items, bodies, &device()).expect("the sample fits its format")
 }
 
+pub(crate) fn receipt_body() -> ReceiptBody {
+    ReceiptBody {
+        v: VERSION,
+        suite: SUITE,
+        incarnation: INCARNATION,
+        space: SPACE,
+        device: id_of(&device()),
+        seq: 300,
+        batch: hash(0x8d),
+        at: ChainPoint { pos: 70_001, root: hash(0x85) },
+        dead: vec![0, 3],
+    }
+}
+
 pub(crate) fn receipt() -> Receipt {
-    let at = ChainPoint { pos: 70_001, root: hash(0x85) };
-    let device = id_of(&device());
-    let dead = vec![0, 3];
-    Receipt { incarnation: INCARNATION, space: SPACE, device, seq: 300, at, dead, signature: None }
-        .signed(&server())
+    Receipt::sign(receipt_body(), &server()).expect("the sample fits its format")
+}
+
+pub(crate) fn server_address() -> ServerAddress {
+    ServerAddress::from_parts("sync.example.org", 4430, server().public_key()).expect("an address")
+}
+
+pub(crate) fn invite_code() -> InviteCode {
+    InviteCode { secret: [0x61; 16], team: TeamPrefix::from(TEAM), server: server_address() }
 }
 
 /// An X-Wing public key that every check lets through: reduced coefficients, then the seed and the X25519 half.
@@ -276,6 +297,10 @@ pub(crate) fn signed_statement(body: &[u8], signer: &Signer) -> Vec<u8> {
 
 pub(crate) fn signed_seal(body: &[u8], signer: &Signer) -> Vec<u8> {
     signed("thicket/seal/1", Purpose::Seal, body, signer)
+}
+
+pub(crate) fn signed_receipt(body: &[u8], signer: &Signer) -> Vec<u8> {
+    signed("thicket/receipt/1", Purpose::Receipt, body, signer)
 }
 
 pub(crate) fn signed_batch(head: &[u8], items: &[u8], bodies: &[Vec<u8>], signer: &Signer) -> Vec<u8> {

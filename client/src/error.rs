@@ -1,0 +1,48 @@
+//! Why an errand was not done.
+
+use thicket_core::home::HomeError;
+use thicket_core::sync::SyncError;
+
+/// Why an errand was not done; all work is kept for the next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nothing answers at the server's address, or its name is not known.
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] std::io::Error),
+    /// What answers proves another key than the pinned one: a captive portal, or another server. It says nothing about
+    /// the next attempt.
+    #[error("what answers at the server's address proves another key")]
+    WrongServerKey,
+    /// What answers speaks no version of the protocol that this Thicket speaks.
+    #[error("what answers at the server's address does not speak this version of the protocol")]
+    OtherProtocol,
+    /// The connection was lost before the errand was done.
+    #[error("the connection was lost")]
+    Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The errand took longer than [`crate::Limits::whole`].
+    #[error("the time was up while this was waited for: {waits_for}")]
+    TimedOut {
+        /// What the session waited for.
+        waits_for: &'static str,
+    },
+    /// The session ended.
+    #[error(transparent)]
+    Sync(SyncError),
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(HomeError),
+}
+
+impl From<HomeError> for ClientError {
+    fn from(error: HomeError) -> Self {
+        Self::Home(error)
+    }
+}
+
+/// A session's error about the home is the home's.
+impl From<SyncError> for ClientError {
+    fn from(error: SyncError) -> Self {
+        if let SyncError::Home(error) = error { Self::Home(error) } else { Self::Sync(error) }
+    }
+}

@@ -1,0 +1,2 @@
+//! The sync server.
+pub mod store;
