@@ -45,27 +45,45 @@ impl Output {
 
     /// Prints a result, and its warnings on standard error where they are not in the JSON.
     pub(crate) fn print(self, shown: &impl Shown) -> Result<(), Failure> {
-        let text = if self.json {
+        self.print_stream(shown).map(|_| ())
+    }
+
+    fn text(self, shown: &impl Shown) -> Result<String, Failure> {
+        if self.json {
             let mut line = serde_json::to_string(shown).map_err(Failure::bug)?;
             line.push('\n');
-            line
-        } else {
-            shown.warnings().iter().for_each(|warning| complain(&format!("warning: {warning}")));
-            let mut page = Page::new(self.styled, self.width);
-            shown.set(&mut page);
-            page.text
-        };
-        self.raw(text.as_bytes())
+            return Ok(line);
+        }
+        shown.warnings().iter().for_each(|warning| complain(&format!("warning: {warning}")));
+        let mut page = Page::new(self.styled, self.width);
+        shown.set(&mut page);
+        Ok(page.text)
     }
 
     /// Prints bytes as they are.
     pub(crate) fn raw(self, bytes: &[u8]) -> Result<(), Failure> {
+        self.put(bytes).map(|_| ())
+    }
+
+    /// Prints one result of a stream; false when nobody reads it any more.
+    pub(crate) fn print_stream(self, shown: &impl Shown) -> Result<bool, Failure> {
+        let text = self.text(shown)?;
+        self.put(text.as_bytes())
+    }
+
+    fn put(self, bytes: &[u8]) -> Result<bool, Failure> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(true),
             // Nobody reads on: `thicket note list | head` is no failure.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
-            Ok(()) | Err(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::output(&error)),
         }
+    }
+
+    /// Whether standard output shows styles.
+    pub(crate) const fn shows_styles(self) -> bool {
+        self.styled
     }
 
     /// Prints why a command failed.
