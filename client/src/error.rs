@@ -2,6 +2,7 @@
 
 use thicket_core::home::HomeError;
 use thicket_core::sync::SyncError;
+use thicket_protocol::frame::Refusal;
 
 /// Why an errand was not done; all work is kept for the next.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,52 @@ pub enum ClientError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(HomeError),
+}
+
+impl ClientError {
+    /// Tells whether trying again later may help without anybody doing anything: the network, the server or another
+    /// process is in the way.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::WrongServerKey
+            | Self::OtherProtocol
+            | Self::Interrupted(_)
+            | Self::TimedOut { .. } => true,
+            Self::Sync(SyncError::Refused(refusal)) => refusal_passes(*refusal),
+            Self::Sync(error) => {
+                matches!(error, SyncError::Protocol(_) | SyncError::TimedOut | SyncError::Draining)
+            }
+            Self::Home(error) => matches!(error, HomeError::Busy),
+        }
+    }
+}
+
+/// Tells whether a server may answer otherwise later.
+const fn refusal_passes(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::Behind
+        | Refusal::MissingSeal
+        | Refusal::StaleVault
+        | Refusal::StalePrekey
+        | Refusal::KnownKey
+        | Refusal::Gap
+        | Refusal::Limit
+        | Refusal::Storage
+        | Refusal::Draining => true,
+        Refusal::Malformed
+        | Refusal::Version
+        | Refusal::Proof
+        | Refusal::UnknownTeam
+        | Refusal::UnknownInvite
+        | Refusal::SpentInvite
+        | Refusal::NotAdmitted
+        | Refusal::Forbidden
+        | Refusal::BadEntry
+        | Refusal::Shredded
+        | Refusal::Fork
+        | Refusal::BadBytes => false,
+    }
 }
 
 impl From<HomeError> for ClientError {

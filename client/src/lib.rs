@@ -15,11 +15,17 @@
 //! # }
 //! ```
 
+mod backoff;
 mod error;
+mod frames;
 pub mod link;
+mod pin;
+mod pump;
 mod run;
-mod watch;
+mod stop;
+pub mod watch;
 
 pub use self::error::ClientError;
 pub use self::run::{Limits, run};
-pub use self::watch::{Stop, WatchEvent, watch};
+pub use self::stop::Stop;
+pub use self::watch::{WatchEvent, watch};

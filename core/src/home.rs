@@ -160,17 +160,12 @@ impl PausedHome {
     pub fn resume(self, now: Moment) -> Result<Home, NotResumed> {
         todo!()
     }
-
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        todo!()
-    }
 }
 
 /// A paused home could not be opened: it is handed back, to be tried again once another process lets go of it.
 pub struct NotResumed {
     /// The home, still paused.
-    pub paused: PausedHome,
+    pub paused: Box<PausedHome>,
     /// Why; [`HomeError::Busy`] passes.
     pub error: HomeError,
 }
