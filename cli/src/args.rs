@@ -135,11 +135,24 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_number_and_a_unit_within_its_limits() {
-        for (text, seconds) in [("1s", 1), ("30s", 30), ("5m", 300), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)] {
+        for (text, seconds) in
+            [("1s", 1), ("30s", 30), ("5m", 300), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert!(duration(&format!("{DURATION_S_MAX}s")).is_ok());
-        for wrong in ["", "s", "7", "0s", "-1s", "1y", "7 d", "é", "99999999999999999999d", &format!("{}s", DURATION_S_MAX + 1)] {
+        for wrong in [
+            "",
+            "s",
+            "7",
+            "0s",
+            "-1s",
+            "1y",
+            "7 d",
+            "é",
+            "99999999999999999999d",
+            &format!("{}s", DURATION_S_MAX + 1),
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use thicket_core::consent::{Act, Activities, Bound, Withdrawal};
 use thicket_core::home::{ConsentShown, ConsentTerms, EventShown, Home, NewEvent, Recorded};
 use thicket_core::ids::{ConsentId, ParticipantId};
+use thicket_core::text::Token;
 use thicket_core::time::Observed;
 use thicket_core::vocabulary::{
     Activity, Actor, Channel, Hold, Mode, Scope, State, UseLeft, WithdrawalReason,
@@ -49,11 +50,15 @@ impl Consent {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         match self {
             Self::Grant(grant) => grant.run(desk),
-            Self::Ask(said) => said.run(desk, |activities, encounter| Act::Requested { activities, encounter }),
+            Self::Ask(said) => {
+                said.run(desk, |activities, encounter| Act::Requested { activities, encounter })
+            }
             Self::Defer(said) => {
                 said.run(desk, |activities, encounter| Act::RequestDeferred { activities, encounter })
             }
-            Self::Refuse(said) => said.run(desk, |activities, encounter| Act::Refused { activities, encounter }),
+            Self::Refuse(said) => {
+                said.run(desk, |activities, encounter| Act::Refused { activities, encounter })
+            }
             Self::Narrow(narrow) => narrow.run(desk),
             Self::Invalidate(invalidate) => invalidate.run(desk),
             Self::Withdraw(withdraw) => withdraw.run(desk),
@@ -147,11 +152,16 @@ impl Grant {
                 at: self.at.unwrap_or_else(just_now),
             };
             let granted = home.record_consent(&notebook, terms.clone(), now)?;
-            let mut negatives: Vec<&EventShown> =
-                before.iter().flat_map(|consent| &consent.events).filter(|event| granted.seen.contains(&event.hash)).collect();
+            let mut negatives: Vec<&EventShown> = before
+                .iter()
+                .flat_map(|consent| &consent.events)
+                .filter(|event| granted.seen.contains(&event.hash))
+                .collect();
             negatives.sort_by_key(|event| (event.recorded_at, event.hash));
             negatives.dedup_by_key(|event| event.hash);
-            let told = |event: &EventShown| format!("{} {}, recorded by {}", event.what, event.at, home.member_name(&event.by));
+            let told = |event: &EventShown| {
+                format!("{} {}, recorded by {}", event.what, event.at, home.member_name(&event.by))
+            };
             Ok(Granted {
                 consent: granted.consent.to_string(),
                 state: granted.state.as_str(),
@@ -165,7 +175,7 @@ impl Grant {
                 bound: terms.bound.to_string(),
                 at: terms.at.to_string(),
                 negatives: negatives.into_iter().map(told).collect(),
-                pseudonym: pseudonym(home, &notebook, participant)?,
+                pseudonym: pseudonym(home, &notebook, participant),
             })
         })
     }
@@ -176,7 +186,9 @@ fn bound(home: &Home, notebook: &NotebookId, text: &str) -> Result<Bound, Failur
     if let Some(encounter) = text.strip_prefix("encounter:") {
         return Ok(Bound::Encounter(home.find_encounter(notebook, encounter)?));
     }
-    text.parse().map_err(|error| Failure::usage(format_args!("--bound {text}: {error}"), "see `thicket consent grant --help`"))
+    text.parse().map_err(|error| {
+        Failure::usage(format_args!("--bound {text}: {error}"), "see `thicket consent grant --help`")
+    })
 }
 
 /// What was said, by whom, about what.
@@ -247,7 +259,7 @@ impl Said {
             let state = state_of(home, &notebook, participant, |consent| {
                 self.activity.is_none_or(|activity| consent.activity == activity)
             })?;
-            Ok(Happened::new(&recorded, state, pseudonym(home, &notebook, participant)?))
+            Ok(Happened::new(&recorded, state, pseudonym(home, &notebook, participant)))
         })
     }
 }
@@ -260,7 +272,12 @@ fn state_of(
     meant: impl Fn(&ConsentShown) -> bool,
 ) -> Result<State, Failure> {
     let consents = home.consents(notebook, &participant, now())?;
-    Ok(consents.iter().filter(|consent| meant(consent)).map(|consent| consent.state).max().unwrap_or(State::NeverAsked))
+    Ok(consents
+        .iter()
+        .filter(|consent| meant(consent))
+        .map(|consent| consent.state)
+        .max()
+        .unwrap_or(State::NeverAsked))
 }
 
 /// Record that a consent allows less now; to widen it is a new grant.
@@ -281,7 +298,10 @@ pub(crate) struct Narrow {
 impl Narrow {
     fn run(self, desk: &Desk) -> Result<(), Failure> {
         let remaining: BTreeSet<Scope> = self.scope.into_iter().collect();
-        about_one(desk, &self.consent, self.at, Actor::Participant, |consent| Act::Narrowed { consent, remaining })
+        about_one(desk, &self.consent, self.at, Actor::Participant, |consent| Act::Narrowed {
+            consent,
+            remaining,
+        })
     }
 }
 
@@ -321,7 +341,7 @@ fn about_one(
         let event = NewEvent { participant, at, actor, act: act(consent) };
         let recorded = home.record_event(&notebook, event, now())?;
         let state = state_of(home, &notebook, participant, |shown| shown.id == Some(consent))?;
-        Ok(Happened::new(&recorded, state, pseudonym(home, &notebook, participant)?))
+        Ok(Happened::new(&recorded, state, pseudonym(home, &notebook, participant)))
     })
 }
 
@@ -335,10 +355,8 @@ fn whose(home: &Home, notebook: &NotebookId, consent: ConsentId) -> Result<Parti
     Err(Failure::not_found(thicket_core::home::Thing::Participant))
 }
 
-fn pseudonym(home: &Home, notebook: &NotebookId, participant: ParticipantId) -> Result<String, Failure> {
-    let all = home.participants(notebook)?;
-    let found = all.into_iter().find(|one| one.id == participant);
-    Ok(found.map_or_else(|| short(participant), |one| one.pseudonym.to_string()))
+fn pseudonym(home: &Home, notebook: &NotebookId, participant: ParticipantId) -> String {
+    home.name_of(notebook, Token::Person(participant))
 }
 
 /// Record a withdrawal; notes that rest on the consent go on hold at once.
@@ -427,12 +445,13 @@ impl Withdraw {
                 reason: self.reason,
             };
             let act = Act::Withdrawn { activities, encounter, terms };
-            let recorded = home.record_event(&notebook, NewEvent { participant, at, actor: self.actor, act }, now)?;
+            let recorded =
+                home.record_event(&notebook, NewEvent { participant, at, actor: self.actor, act }, now)?;
             Ok(Withdrawn {
                 withdrawn: recorded.withdrawn.iter().map(ToString::to_string).collect(),
                 notes_on_hold: recorded.notes_on_hold.iter().map(ToString::to_string).collect(),
                 event: recorded.event.to_string(),
-                who: pseudonym(home, &notebook, participant)?,
+                who: pseudonym(home, &notebook, participant),
             })
         })
     }
@@ -518,7 +537,7 @@ impl Show {
             };
             Ok(Consents {
                 participant: participant.to_string(),
-                pseudonym: pseudonym(home, &notebook, participant)?,
+                pseudonym: pseudonym(home, &notebook, participant),
                 consents: home.consents(&notebook, &participant, now())?.into_iter().map(row).collect(),
             })
         })
@@ -536,12 +555,22 @@ mod tests {
     #[test]
     fn the_defaults_of_a_grant_are_those_of_the_notebook() {
         let command = <crate::args::Args as clap::Parser>::try_parse_from([
-            "thicket", "consent", "grant", "Ruth", "--activity", "interview",
+            "thicket",
+            "consent",
+            "grant",
+            "Ruth",
+            "--activity",
+            "interview",
         ]);
-        let Ok(crate::args::Args { command: crate::args::Command::Consent(Consent::Grant(grant)), .. }) = command else {
+        let Ok(crate::args::Args { command: crate::args::Command::Consent(Consent::Grant(grant)), .. }) =
+            command
+        else {
             panic!("a grant")
         };
-        assert_eq!(grant.scope.iter().copied().collect::<BTreeSet<_>>(), thicket_core::consent::Consent::default_scope());
+        assert_eq!(
+            grant.scope.iter().copied().collect::<BTreeSet<_>>(),
+            thicket_core::consent::Consent::default_scope()
+        );
         assert_eq!((grant.mode, grant.bound.parse()), (Mode::Verbal, Ok(Bound::Notebook)));
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use thicket_core::entropy::{Entropy, SystemEntropy};
-use thicket_core::home::{Home, HomeError, Thing};
+use thicket_core::home::{Home, HomeError, NotResumed, PausedHome};
 use thicket_core::ids::{ParticipantId, PlaceId};
 use thicket_core::ring::{KdfCost, Ring, RingLock, Wrapping};
 use thicket_core::time::{Moment, Observed};
@@ -39,7 +39,10 @@ impl Desk {
             return Ok(home.clone());
         }
         data_folder().map(|data| data.join("thicket")).ok_or_else(|| {
-            Failure::usage("it is not clear where the home is", "name its folder with --home DIR, or set THICKET_HOME")
+            Failure::usage(
+                "it is not clear where the home is",
+                "name its folder with --home DIR, or set THICKET_HOME",
+            )
         })
     }
 
@@ -89,7 +92,9 @@ impl Desk {
                 let names: Vec<String> = home
                     .notebooks()
                     .iter()
-                    .map(|notebook| notebook.name.as_ref().map_or_else(|| notebook.id.to_string(), ToString::to_string))
+                    .map(|notebook| {
+                        notebook.name.as_ref().map_or_else(|| notebook.id.to_string(), ToString::to_string)
+                    })
                     .collect();
                 Err(Failure::usage(
                     format_args!("there are several notebooks: {}", names.join(", ")),
@@ -172,10 +177,28 @@ fn data_folder() -> Option<PathBuf> {
     Some(home.join(below))
 }
 
-/// Finds a participant by name, id or unique prefix of it.
-pub(crate) fn participant(home: &Home, notebook: &NotebookId, wanted: &str) -> Result<ParticipantId, Failure> {
-    let all = home.participants(notebook)?;
-    find(Thing::Participant, wanted, all.iter().map(|one| (one.id, one.pseudonym.as_str())))
+/// Opens the files of a paused home again; waits a moment for another command that has it open.
+pub(crate) fn resume(mut paused: PausedHome) -> Result<Home, Failure> {
+    let began = Instant::now();
+    loop {
+        match paused.resume(now()) {
+            Ok(home) => return Ok(home),
+            Err(NotResumed { paused: still, error: HomeError::Busy }) if began.elapsed() < BUSY_WAIT => {
+                paused = *still;
+                std::thread::sleep(BUSY_LOOK);
+            }
+            Err(NotResumed { error, .. }) => return Err(error.into()),
+        }
+    }
+}
+
+/// Finds a participant by name, id or unique prefix of it; a failure repeats what was typed.
+pub(crate) fn participant(
+    home: &Home,
+    notebook: &NotebookId,
+    wanted: &str,
+) -> Result<ParticipantId, Failure> {
+    home.find_participant(notebook, wanted).map_err(|error| naming(wanted, error))
 }
 
 /// Finds several participants.
@@ -184,55 +207,22 @@ pub(crate) fn participants(
     notebook: &NotebookId,
     wanted: &[String],
 ) -> Result<BTreeSet<ParticipantId>, Failure> {
-    wanted.iter().map(|wanted| participant(home, notebook, wanted)).collect()
+    wanted.iter().map(|wanted| participant(home, notebook, wanted.trim())).collect()
 }
 
-/// Finds a place by name, id or unique prefix of it.
+/// Finds a place by name, id or unique prefix of it; a failure repeats what was typed.
 pub(crate) fn place(home: &Home, notebook: &NotebookId, wanted: &str) -> Result<PlaceId, Failure> {
-    let all = home.places(notebook)?;
-    find(Thing::Place, wanted, all.iter().map(|one| (one.id, one.pseudonym.as_str())))
+    home.find_place(notebook, wanted).map_err(|error| naming(wanted, error))
 }
 
-/// Finds what a name means: the one so called, else the one whose id begins so.
-fn find<'a, T: Copy + ToString>(
-    thing: Thing,
-    wanted: &str,
-    all: impl Iterator<Item = (T, &'a str)> + Clone,
-) -> Result<T, Failure> {
-    let wanted = wanted.trim();
-    let called: Vec<T> = all.clone().filter(|(_, name)| *name == wanted).map(|(id, _)| id).collect();
-    let prefix = wanted.to_ascii_lowercase();
-    let found = if called.is_empty() && !prefix.is_empty() {
-        all.filter(|(id, _)| id.to_string().starts_with(&prefix)).map(|(id, _)| id).collect()
-    } else {
-        called
-    };
-    match found.as_slice() {
-        [one] => Ok(*one),
-        [] => {
-            let failure = Failure::not_found(thing);
-            Err(Failure { reason: format!("{}: {wanted}", failure.reason), ..failure })
-        }
-        [_, _, ..] => Err(HomeError::Ambiguous(thing).into()),
-    }
+fn naming(wanted: &str, error: HomeError) -> Failure {
+    let failure = Failure::from(error);
+    Failure { reason: format!("{}: {wanted}", failure.reason), ..failure }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_goes_before_a_prefix_and_two_are_never_guessed_between() {
-        let ids = [[0xab; 16], [0xac; 16], [0x12; 16]].map(ParticipantId::from_bytes);
-        let all = || ids.into_iter().zip(["Ruth", "ab", "Sam"]);
-        let kind = |wanted: &str| find(Thing::Participant, wanted, all()).map_err(|failure| failure.kind);
-        assert_eq!(kind("Ruth"), Ok(ids[0]));
-        assert_eq!(kind("ab"), Ok(ids[1]), "called so, though another id begins so");
-        assert_eq!(kind("ABab"), Ok(ids[0]));
-        assert_eq!(kind("a"), Err(Kind::Usage));
-        assert_eq!(kind(""), Err(Kind::NotFound));
-        assert_eq!(kind("ruth"), Err(Kind::NotFound));
-    }
 
     #[test]
     fn just_now_is_a_whole_second() {

@@ -81,7 +81,8 @@ impl Typed {
     /// Says in a failure where the text is, and leaves it there.
     pub(crate) fn keep(self, failure: Failure) -> Failure {
         let path = self.draft.leave();
-        let hint = format!("what you typed stands in {}: give it with --file. {}", path.display(), failure.hint);
+        let hint =
+            format!("what you typed stands in {}: give it with --file. {}", path.display(), failure.hint);
         failure.hinting(hint)
     }
 }
@@ -107,7 +108,8 @@ pub(crate) fn edit(before: &str) -> Result<Typed, Failure> {
             Ok(Typed { text, draft })
         }
         (Ok(status), Ok(Ok(text))) => {
-            let failure = Failure::usage(format_args!("the editor ended with {status}; nothing was saved"), "");
+            let failure =
+                Failure::usage(format_args!("the editor ended with {status}; nothing was saved"), "");
             // What was not changed is no loss.
             Err(if text == before { failure } else { Typed { text, draft }.keep(failure) })
         }
@@ -116,7 +118,8 @@ pub(crate) fn edit(before: &str) -> Result<Typed, Failure> {
         }
         (Ok(_), Ok(Err(failure))) => Err(Typed { text: String::new(), draft }.keep(failure)),
         (Ok(_), Err(error)) => {
-            let failure = Failure::new(Kind::Storage, format_args!("what was typed cannot be read: {error}"), "");
+            let failure =
+                Failure::new(Kind::Storage, format_args!("what was typed cannot be read: {error}"), "");
             Err(Typed { text: String::new(), draft }.keep(failure))
         }
     }

@@ -106,18 +106,18 @@ impl Failure {
     /// A file outside the home could not be read or written.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let path = path.display();
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::new(
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::new(
                 Kind::NotFound,
                 format_args!("there is no {path}"),
                 "check the spelling of the path",
-            ),
-            _ => Self::new(
-                Kind::Storage,
-                format_args!("{path} cannot be read or written: {error}"),
-                "check the permissions of the file and the room on the disk",
-            ),
+            );
         }
+        Self::new(
+            Kind::Storage,
+            format_args!("{path} cannot be read or written: {error}"),
+            "check the permissions of the file and the room on the disk",
+        )
     }
 
     /// Standard output took no more, for another reason than that nobody reads it.
@@ -172,7 +172,9 @@ impl From<HomeError> for Failure {
                 "there is a home in this folder already, or something else",
                 "name an empty folder, or one that is not there yet, with --home",
             ),
-            HomeError::Conflict(_) => Self::new(Kind::Conflict, reason, "look how it stands now, and decide anew"),
+            HomeError::Conflict(_) => {
+                Self::new(Kind::Conflict, reason, "look how it stands now, and decide anew")
+            }
             HomeError::Role { .. } => {
                 Self::new(Kind::Refused, reason, "ask a custodian of the team to do it")
             }
@@ -181,11 +183,9 @@ impl From<HomeError> for Failure {
                 reason,
                 "`thicket note show NOTE` names who is not covered; the note is safe in your private space",
             ),
-            HomeError::RealName => Self::new(
-                Kind::Refused,
-                reason,
-                "write @{Pseudonym} in its place with `thicket note edit`",
-            ),
+            HomeError::RealName => {
+                Self::new(Kind::Refused, reason, "write @{Pseudonym} in its place with `thicket note edit`")
+            }
             HomeError::Rule(_) => Self::new(Kind::Refused, reason, "this is a rule of the notebook"),
             HomeError::NeedsServer => Self::new(
                 Kind::Offline,
@@ -198,7 +198,9 @@ impl From<HomeError> for Failure {
                 "let a current device of the team run `thicket sync`, and then this one",
             ),
             HomeError::Invalid(_) => Self::usage(reason, "see --help for what is allowed"),
-            HomeError::Text(_) => Self::usage(reason, "change the text and save it again; nothing was altered"),
+            HomeError::Text(_) => {
+                Self::usage(reason, "change the text and save it again; nothing was altered")
+            }
             HomeError::InviteCode(error) => error.into(),
             HomeError::Locked => Self::new(
                 Kind::Locked,
@@ -247,7 +249,9 @@ impl From<ParseInviteError> for Failure {
     fn from(error: ParseInviteError) -> Self {
         let hint = match error {
             ParseInviteError::Version(_) => "install the newest Thicket",
-            _ => "read the code again, group by group, and type it anew",
+            ParseInviteError::Shape | ParseInviteError::Checksum | _ => {
+                "read the code again, group by group, and type it anew"
+            }
         };
         Self::usage(error, hint)
     }
@@ -286,7 +290,9 @@ impl From<SyncError> for Failure {
             ),
             SyncError::Distrust { evidence } => Self::new(
                 Kind::Distrust,
-                format_args!("{reason}; the evidence stands in {evidence}, and this team does not sync any more"),
+                format_args!(
+                    "{reason}; the evidence stands in {evidence}, and this team does not sync any more"
+                ),
                 "nothing is lost on this device: show that file to the custodians of the team",
             ),
             _ => Self::bug(reason),
@@ -297,14 +303,22 @@ impl From<SyncError> for Failure {
 fn refused(refusal: Refusal) -> Failure {
     let reason = format_args!("the server refused: {refusal}").to_string();
     let (kind, hint) = match refusal {
-        Refusal::UnknownTeam => (Kind::NotFound, "check with `thicket status` that this is the team's server"),
+        Refusal::UnknownTeam => {
+            (Kind::NotFound, "check with `thicket status` that this is the team's server")
+        }
         Refusal::UnknownInvite => (Kind::NotFound, "ask whoever gave you the code for a new one"),
         Refusal::SpentInvite => (Kind::Conflict, "ask whoever gave you the code for a new one"),
         Refusal::NotAdmitted | Refusal::Forbidden => (Kind::Refused, "ask a custodian of the team"),
         Refusal::Behind => (Kind::Conflict, "others changed the team meanwhile: run it again"),
-        Refusal::Version => (Kind::Offline, "the newest Thicket is wanted, here or on the server; all work is kept"),
-        Refusal::Storage => (Kind::Offline, "tell whoever runs the server; all work is kept for the next sync"),
-        Refusal::Limit => (Kind::Refused, "a limit of the server is reached: tell whoever runs it; all work is kept"),
+        Refusal::Version => {
+            (Kind::Offline, "the newest Thicket is wanted, here or on the server; all work is kept")
+        }
+        Refusal::Storage => {
+            (Kind::Offline, "tell whoever runs the server; all work is kept for the next sync")
+        }
+        Refusal::Limit => {
+            (Kind::Refused, "a limit of the server is reached: tell whoever runs it; all work is kept")
+        }
         Refusal::Fork => (
             Kind::Damaged,
             "the folder of this home was probably put back from a copy: its work is kept here; \

@@ -33,7 +33,8 @@ use crate::output::Output;
 fn main() -> ExitCode {
     // A panic's own words may hold what somebody wrote; core also catches some where a document is hostile.
     std::panic::set_hook(Box::new(|_| {}));
-    let outcome = catch_unwind(start).unwrap_or_else(|_| Err(Failure::bug("it stopped where it never should")));
+    let outcome =
+        catch_unwind(start).unwrap_or_else(|_| Err(Failure::bug("it stopped where it never should")));
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     // Where the flags themselves are wrong, nothing else tells in which form the error is wanted.
     let json = std::env::args_os().any(|argument| argument == "--json");
@@ -47,12 +48,10 @@ fn start() -> Result<(), Failure> {
             let output = Output::new(globals.json);
             run(command, &Desk { globals, output })
         }
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Output::new(false).raw(styled_help(&error).as_bytes())
-            }
-            _ => Err(usage(&error)),
-        },
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Output::new(false).raw(styled_help(&error).as_bytes())
+        }
+        Err(error) => Err(usage(&error)),
     }
 }
 

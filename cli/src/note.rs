@@ -1,12 +1,13 @@
 //! Notes: written, edited, released.
 
 use clap::{Args, Subcommand};
-use thicket_core::home::{About, Home, HomeError, NewNote, NoteEdit, PausedHome, Placed};
+use thicket_core::home::{About, Home, HomeError, NewNote, NoteEdit, Placed};
+use thicket_core::ids::NoteId;
 use thicket_core::mention::Unresolved;
 use thicket_core::text::{Layer, Unit};
 use thicket_core::time::Observed;
-use thicket_core::vocabulary::StampStatus;
 use thicket_core::view::Provenance;
+use thicket_core::vocabulary::StampStatus;
 use thicket_protocol::ids::NotebookId;
 
 use crate::args::word;
@@ -14,7 +15,7 @@ use crate::desk::{self, Desk, just_now, now};
 use crate::editor::{self, Source};
 use crate::failure::{Failure, Kind};
 use crate::read::{History, List, Search, Show};
-use crate::stamp::Saved;
+use crate::stamp::{Saved, Stamp};
 
 /// Notes: write, edit, read, find, release.
 #[derive(Debug, Subcommand)]
@@ -112,7 +113,8 @@ impl Write {
         // What is wrong with the flags is told before anybody types for an hour.
         let notebook = desk.notebook(&home)?;
         let about = self.who.said(&home, &notebook)?.unwrap_or_default();
-        let encounter = self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
+        let encounter =
+            self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
         with_text(desk, home, given, "", |home, text| {
             let title = parse(home, &notebook, self.title.as_deref().unwrap_or_default())?;
             let parsed = parse(home, &notebook, text)?;
@@ -151,7 +153,7 @@ fn with_text(
             // Others may use the home while somebody types.
             let paused = home.pause()?;
             let typed = editor::edit(before)?;
-            match resume(paused) {
+            match desk::resume(paused) {
                 Ok(home) => (home, typed),
                 Err(failure) => return Err(typed.keep(failure)),
             }
@@ -162,7 +164,10 @@ fn with_text(
         return Err(typed.keep(failure));
     }
     if typed.text.trim().is_empty() {
-        return Err(Failure::usage("nothing was typed, and nothing was saved", "write something in the editor and save it there"));
+        return Err(Failure::usage(
+            "nothing was typed, and nothing was saved",
+            "write something in the editor and save it there",
+        ));
     }
     match save(&mut home, &typed.text) {
         Ok(saved) => {
@@ -185,10 +190,6 @@ fn finish(
     Ok(home.lock()?)
 }
 
-fn resume(paused: PausedHome) -> Result<Home, Failure> {
-    Ok(paused.resume(now())?)
-}
-
 /// A text with its tokens, and what in it stayed as typed.
 struct Read {
     units: Vec<Unit>,
@@ -207,11 +208,17 @@ pub(crate) fn unresolved(mention: &Unresolved) -> String {
 }
 
 /// Warns where a known real name stands in the text, without repeating it.
-fn warn_of_names(home: &Home, notebook: &NotebookId, text: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
+fn warn_of_names(
+    home: &Home,
+    notebook: &NotebookId,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
     let names = home.guarded_names(notebook, text)?.len();
     if names > 0 {
         let name = if names == 1 { "a known real name stands" } else { "known real names stand" };
-        warnings.push(format!("{name} in the text: write @{{Pseudonym}} in its place, or it is not released"));
+        warnings
+            .push(format!("{name} in the text: write @{{Pseudonym}} in its place, or it is not released"));
     }
     Ok(())
 }
@@ -219,7 +226,9 @@ fn warn_of_names(home: &Home, notebook: &NotebookId, text: &str, warnings: &mut 
 /// Warns where it was not said who is in a note.
 fn warn_of_silence(placed: &Placed, warnings: &mut Vec<String>) {
     if placed.stamp.status == StampStatus::Pending && placed.stamp.subjects.is_empty() {
-        warnings.push("it was not said who is in it, so it stays private: give --about or --no-people".to_owned());
+        warnings.push(
+            "it was not said who is in it, so it stays private: give --about or --no-people".to_owned(),
+        );
     }
 }
 
@@ -302,23 +311,22 @@ impl Release {
     fn run(self, desk: &Desk) -> Result<(), Failure> {
         desk.with_home(|home| {
             let note = home.find_note(&self.note)?;
-            let placed = home.release_note(note, now()).map_err(|error| match error {
-                HomeError::Consent { .. } => release_refused(home, note, error),
-                other => other.into(),
-            })?;
+            let placed =
+                home.release_note(note, now()).map_err(|error| release_refused(home, note, error))?;
             Ok(Saved::new(&placed, Vec::new()))
         })
     }
 }
 
-/// Says for whom a note waits.
-fn release_refused(home: &Home, note: thicket_core::ids::NoteId, error: HomeError) -> Failure {
+/// Says for whom a note waits, where that is why it is not released.
+fn release_refused(home: &Home, note: NoteId, error: HomeError) -> Failure {
+    let is_consent = matches!(error, HomeError::Consent { .. });
     let failure = Failure::from(error);
     match home.note(note) {
-        Ok(shown) => {
-            let words = crate::stamp::Stamp::from(&shown.stamp).words;
+        Ok(shown) if is_consent => {
+            let words = Stamp::from(&shown.stamp).words;
             failure.hinting(format_args!("{words}; the note is safe in your private space"))
         }
-        Err(_) => failure,
+        Ok(_) | Err(_) => failure,
     }
 }

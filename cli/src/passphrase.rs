@@ -31,7 +31,10 @@ pub(crate) fn read(file: Option<&Path>, purpose: Purpose) -> Result<Zeroizing<St
     match std::env::var(VARIABLE) {
         Ok(passphrase) => return check(Zeroizing::new(passphrase)),
         Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(Failure::usage(format_args!("{VARIABLE} is not UTF-8"), "give it with --passphrase-file"));
+            return Err(Failure::usage(
+                format_args!("{VARIABLE} is not UTF-8"),
+                "give it with --passphrase-file",
+            ));
         }
         Err(std::env::VarError::NotPresent) => {}
     }
@@ -54,7 +57,11 @@ pub(crate) fn read(file: Option<&Path>, purpose: Purpose) -> Result<Zeroizing<St
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| {
-        Failure::new(Kind::Locked, format_args!("no passphrase could be read: {error}"), "give --passphrase-file FILE")
+        Failure::new(
+            Kind::Locked,
+            format_args!("no passphrase could be read: {error}"),
+            "give --passphrase-file FILE",
+        )
     })
 }
 
@@ -84,7 +91,11 @@ fn one_line(text: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
 
 fn check(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
     match passphrase.len() {
-        0 => Err(Failure::new(Kind::Locked, "the passphrase is empty", "give one, or leave it out to be asked")),
+        0 => Err(Failure::new(
+            Kind::Locked,
+            "the passphrase is empty",
+            "give one, or leave it out to be asked",
+        )),
         1..=PASSPHRASE_BYTES_MAX => Ok(passphrase),
         _ => Err(Failure::usage(
             format_args!("the passphrase has more than {PASSPHRASE_BYTES_MAX} bytes"),

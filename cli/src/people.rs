@@ -1,11 +1,11 @@
 //! Participants, places and encounters: who and what notes are about.
 
-use std::collections::BTreeMap;
-
 use clap::Subcommand;
 use serde::Serialize;
 use thicket_core::home::{Home, NewEncounter, NewParticipant, NewPlace};
+use thicket_core::ids::ParticipantId;
 use thicket_core::name::Name;
+use thicket_core::text::Token;
 use thicket_core::time::Observed;
 use thicket_core::vocabulary::{Activity, AgeBand, Gender, Kind, SiteType};
 use thicket_protocol::ids::NotebookId;
@@ -95,7 +95,12 @@ impl Shown for Participants {
             return page.line("Nobody yet: add somebody with `thicket participant add PSEUDONYM`.");
         }
         let row = |one: &ParticipantRow| {
-            [short(&one.id), one.kind.to_owned(), one.pseudonym.clone(), one.real_name.clone().unwrap_or_default()]
+            [
+                short(&one.id),
+                one.kind.to_owned(),
+                one.pseudonym.clone(),
+                one.real_name.clone().unwrap_or_default(),
+            ]
         };
         let rows: Vec<_> = self.participants.iter().map(row).collect();
         page.table(["id", "kind", "pseudonym", "real name"], &rows);
@@ -109,7 +114,10 @@ impl Participant {
                 let notebook = desk.notebook(home)?;
                 let new = NewParticipant { pseudonym: pseudonym.clone(), kind, age, gender, real_name };
                 let id = home.add_participant(&notebook, new, now())?;
-                let says = format!("{pseudonym} ({kind}) can be written about now, as @{{{pseudonym}}}. Id {}.", short(id));
+                let says = format!(
+                    "{pseudonym} ({kind}) can be written about now, as @{{{pseudonym}}}. Id {}.",
+                    short(id)
+                );
                 Ok(Added { participant: Some(id.to_string()), place: None, says })
             }),
             Self::Rename { participant, pseudonym } => desk.with_home(|home| {
@@ -194,7 +202,10 @@ impl Place {
                 let notebook = desk.notebook(home)?;
                 let new = NewPlace { pseudonym: pseudonym.clone(), site_type, real_name };
                 let id = home.add_place(&notebook, new, now())?;
-                let says = format!("{pseudonym} ({site_type}) can be written about now, as @{{{pseudonym}}}. Id {}.", short(id));
+                let says = format!(
+                    "{pseudonym} ({site_type}) can be written about now, as @{{{pseudonym}}}. Id {}.",
+                    short(id)
+                );
                 Ok(Added { participant: None, place: Some(id.to_string()), says })
             }),
             Self::List => desk.with_home(|home| {
@@ -277,7 +288,8 @@ impl Shown for Encounters {
         if self.encounters.is_empty() {
             return page.line("None yet: start one with `thicket encounter start --activity A`.");
         }
-        let row = |one: &EncounterRow| [short(&one.id), one.at.clone(), one.activity.to_owned(), one.names.clone()];
+        let row =
+            |one: &EncounterRow| [short(&one.id), one.at.clone(), one.activity.to_owned(), one.names.clone()];
         let rows: Vec<_> = self.encounters.iter().map(row).collect();
         page.table(["id", "when", "activity", "with"], &rows);
     }
@@ -291,7 +303,8 @@ impl Encounter {
                 let place = place.map(|place| desk::place(home, &notebook, &place)).transpose()?;
                 let with = desk::participants(home, &notebook, &with)?;
                 let at = at.unwrap_or_else(just_now);
-                let id = home.start_encounter(&notebook, NewEncounter { activity, place, with, at }, now())?;
+                let id =
+                    home.start_encounter(&notebook, NewEncounter { activity, place, with, at }, now())?;
                 Ok(Started { encounter: id.to_string(), activity: activity.as_str(), at: at.to_string() })
             }),
             Self::List => desk.with_home(|home| encounters(home, &desk.notebook(home)?)),
@@ -300,13 +313,12 @@ impl Encounter {
 }
 
 fn encounters(home: &Home, notebook: &NotebookId) -> Result<Encounters, Failure> {
-    let people: BTreeMap<_, _> =
-        home.participants(notebook)?.into_iter().map(|one| (one.id, one.pseudonym.to_string())).collect();
+    let name = |who: &ParticipantId| home.name_of(notebook, Token::Person(*who));
     let row = |one: thicket_core::home::EncounterShown| EncounterRow {
         id: one.id.to_string(),
         activity: one.activity.as_str(),
         place: one.place.map(|place| place.to_string()),
-        names: one.with.iter().filter_map(|who| people.get(who).cloned()).collect::<Vec<_>>().join(", "),
+        names: one.with.iter().map(name).collect::<Vec<_>>().join(", "),
         with: one.with.iter().map(ToString::to_string).collect(),
         at: one.at.to_string(),
         by: one.by.map(|member| member.to_string()),

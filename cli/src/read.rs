@@ -1,11 +1,8 @@
 //! Reading notes: one, a list, a search, a history.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use serde::Serialize;
 use thicket_core::home::{ChangeShown, Home, NoteRow, NoteShown, NotesWanted};
-use thicket_core::ids::ParticipantId;
 use thicket_core::text::Token;
 use thicket_core::time::Observed;
 use thicket_core::vocabulary::StampStatus;
@@ -104,32 +101,26 @@ impl Show {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         desk.with_home(|home| {
             let note = home.note(home.find_note(&self.note)?)?;
-            shown(home, note)
+            Ok(shown(home, note))
         })
     }
 }
 
-fn shown(home: &Home, note: NoteShown) -> Result<Shows, Failure> {
-    let named: BTreeMap<ParticipantId, String> =
-        home.participants(&note.notebook)?.into_iter().map(|one| (one.id, one.pseudonym.to_string())).collect();
-    let token = |kind: Token| (kind.kind(), kind.to_string());
-    Ok(Shows {
+fn shown(home: &Home, note: NoteShown) -> Shows {
+    Shows {
         id: note.id.to_string(),
         notebook: note.notebook.to_string(),
         tokens: note
             .tokens
             .iter()
-            .map(|one| {
-                let (kind, id) = token(one.token);
-                TokenRow { at: one.at, kind, id }
-            })
+            .map(|one| TokenRow { at: one.at, kind: one.token.kind(), id: one.token.to_string() })
             .collect(),
         layer: note.layer.as_str(),
         observed_at: note.observed_at.to_string(),
         recorded_at: note.recorded_at.to_string(),
         author: note.author.to_string(),
         author_name: home.member_name(&note.author),
-        names: note.people.iter().map(|who| named.get(who).cloned().unwrap_or_else(|| short(who))).collect(),
+        names: note.people.iter().map(|who| home.name_of(&note.notebook, Token::Person(*who))).collect(),
         people: note.people.iter().map(ToString::to_string).collect(),
         nobody: note.nobody,
         space: space(note.is_private),
@@ -145,7 +136,7 @@ fn shown(home: &Home, note: NoteShown) -> Result<Shows, Failure> {
         }),
         title: note.title,
         text: note.text,
-    })
+    }
 }
 
 /// List notes, the newest observation first.
@@ -206,7 +197,13 @@ impl Shown for Rows {
         let row = |row: &Row| {
             // Only the last column may have a colour: its codes would count as width.
             let status = page.tinted(tint(row.status), row.status.as_str());
-            [short(&row.id), row.observed_at.clone(), cut(&row.title, TITLE_COLUMNS), row.space.to_owned(), status]
+            [
+                short(&row.id),
+                row.observed_at.clone(),
+                cut(&row.title, TITLE_COLUMNS),
+                row.space.to_owned(),
+                status,
+            ]
         };
         let rows: Vec<_> = self.notes.iter().map(row).collect();
         page.table(["id", "observed", "title", "space", "stamp"], &rows);
@@ -220,7 +217,8 @@ impl List {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         desk.with_home(|home| {
             let notebook = desk.notebook(home)?;
-            let participant = self.participant.map(|who| desk::participant(home, &notebook, &who)).transpose()?;
+            let participant =
+                self.participant.map(|who| desk::participant(home, &notebook, &who)).transpose()?;
             let encounter = self.encounter.map(|name| home.find_encounter(&notebook, &name)).transpose()?;
             let wanted = NotesWanted {
                 notebook: Some(notebook),
@@ -231,7 +229,8 @@ impl List {
                 until: self.until,
             };
             let page = home.notes(&wanted, self.after.as_deref(), usize::from(self.limit))?;
-            let notes = page.notes.into_iter().map(|row| listed(home, row)).collect::<Result<_, Failure>>()?;
+            let notes =
+                page.notes.into_iter().map(|row| listed(home, row)).collect::<Result<_, Failure>>()?;
             Ok(Rows { notes, next: page.next })
         })
     }

@@ -58,7 +58,9 @@ impl Man {
         let mut pages = 0;
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            pages += u64::from(name.to_string_lossy().starts_with("thicket") && name.to_string_lossy().ends_with(".1"));
+            pages += u64::from(
+                name.to_string_lossy().starts_with("thicket") && name.to_string_lossy().ends_with(".1"),
+            );
         }
         desk.output.print(&Written { folder: self.folder.display().to_string(), pages })
     }

@@ -81,10 +81,15 @@ impl Shown for Stands {
         }
         let mut before = None;
         for space in &self.spaces {
-            let notebook = space.notebook.as_ref().map(|id| self.notebooks.get(id).cloned().unwrap_or_else(|| short(id)));
+            let notebook = space
+                .notebook
+                .as_ref()
+                .map(|id| self.notebooks.get(id).cloned().unwrap_or_else(|| short(id)));
             if before.as_ref() != Some(&notebook) {
                 page.gap();
-                page.head(&notebook.as_ref().map_or_else(|| "Team".to_owned(), |name| format!("Notebook {name}")));
+                page.head(
+                    &notebook.as_ref().map_or_else(|| "Team".to_owned(), |name| format!("Notebook {name}")),
+                );
             }
             before = Some(notebook);
             set_space(page, space);
@@ -132,7 +137,10 @@ fn set_space(page: &mut Page, space: &SpaceRow) {
         page.prose(&held.words, 16);
     }
     if space.held.len() > HELD_SHOWN {
-        page.line(format_args!("    and {} more: `thicket status --json` lists all", space.held.len() - HELD_SHOWN));
+        page.line(format_args!(
+            "    and {} more: `thicket status --json` lists all",
+            space.held.len() - HELD_SHOWN
+        ));
     }
 }
 
@@ -194,7 +202,10 @@ fn stands(home: &Home) -> Result<Stands, Failure> {
         revoked: device.is_revoked,
         this_device: device.id == this,
     };
-    let named = home.notebooks().into_iter().filter_map(|notebook| Some((notebook.id.to_string(), notebook.name?.to_string())));
+    let named = home
+        .notebooks()
+        .into_iter()
+        .filter_map(|notebook| Some((notebook.id.to_string(), notebook.name?.to_string())));
     Ok(Stands {
         team: home.team_id().to_string(),
         server: status.server.map(|server| server.to_string()),
@@ -208,7 +219,8 @@ fn stands(home: &Home) -> Result<Stands, Failure> {
 
 fn held_row(home: &Home, held: &HeldNote) -> HeldRow {
     let shown = home.note(held.note);
-    let title = shown.map(|note| if note.title.is_empty() { note.text } else { note.title }).unwrap_or_default();
+    let title =
+        shown.map(|note| if note.title.is_empty() { note.text } else { note.title }).unwrap_or_default();
     HeldRow {
         note: held.note.to_string(),
         why: why(held.why),

@@ -178,7 +178,7 @@ fn watch(desk: &Desk) -> Result<(), Failure> {
                 WatchEvent::Offline { why, again_in } => {
                     Some(Watched::Offline { reason: why.to_string(), again_in_s: again_in.as_secs() })
                 }
-                _ => None,
+                WatchEvent::Sync(_) | _ => None,
             };
             match told.map(|told| desk.output.print_stream(&told)) {
                 None | Some(Ok(true)) => {}
@@ -198,22 +198,26 @@ fn watch(desk: &Desk) -> Result<(), Failure> {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         const KEPT: &str = "all work is kept for the next sync";
-        let reason = match &error {
-            ClientError::Unreachable(source) => format!("{error}: {source}"),
-            _ => error.to_string(),
-        };
+        let reason = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
         match error {
-            ClientError::Unreachable(_) => {
-                Self::new(Kind::Offline, reason, format_args!("{KEPT}; run it again when there is a connection"))
-            }
+            ClientError::Unreachable(_) => Self::new(
+                Kind::Offline,
+                reason,
+                format_args!("{KEPT}; run it again when there is a connection"),
+            ),
             ClientError::WrongServerKey => Self::new(
                 Kind::Distrust,
                 reason,
-                format_args!("nothing was sent, and {KEPT}. Ask whoever runs the server: its key never changes by itself"),
+                format_args!(
+                    "nothing was sent, and {KEPT}. Ask whoever runs the server: its key never changes by itself"
+                ),
             ),
-            ClientError::OtherProtocol => {
-                Self::new(Kind::Offline, reason, format_args!("{KEPT}; the newest Thicket may be wanted, here or on the server"))
-            }
+            ClientError::OtherProtocol => Self::new(
+                Kind::Offline,
+                reason,
+                format_args!("{KEPT}; the newest Thicket may be wanted, here or on the server"),
+            ),
             ClientError::Interrupted(_) | ClientError::TimedOut { .. } => {
                 Self::new(Kind::Offline, reason, format_args!("{KEPT}; run it again"))
             }

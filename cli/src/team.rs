@@ -167,7 +167,10 @@ impl Shown for ServerShown {
     fn set(&self, page: &mut Page) {
         match &self.server {
             Some(server) => page.line(format_args!("This team syncs with {server}")),
-            None => page.prose("No server is set: everything stays on this device. Set one with `thicket server use URL`.", 0),
+            None => page.prose(
+                "No server is set: everything stays on this device. Set one with `thicket server use URL`.",
+                0,
+            ),
         }
     }
 }
@@ -223,14 +226,16 @@ impl Invite {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         desk.needs_server()?;
         desk.with_home(|home| {
-            let expires_ms = now().unix_ms() + i64::try_from(self.expires.as_millis()).expect("at most ten years");
+            let expires_ms =
+                now().unix_ms() + i64::try_from(self.expires.as_millis()).expect("at most ten years");
             let admits = if self.own_device {
                 let own = home.member().ok_or(HomeError::WaitingForKeys)?;
                 Admits::OwnDevice(own)
             } else {
                 Admits::Member(self.role)
             };
-            let errand = Errand::Invite { admits, expires_ms: u64::try_from(expires_ms).map_err(Failure::bug)? };
+            let errand =
+                Errand::Invite { admits, expires_ms: u64::try_from(expires_ms).map_err(Failure::bug)? };
             let mut code = None;
             sync::run(home, errand, sync::WAIT, &mut |event| {
                 if let SyncEvent::Invited(written) = event {

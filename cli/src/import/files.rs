@@ -146,7 +146,8 @@ impl Iterator for Entries {
             let entry = match kind_of(&path) {
                 Some(FileKind::Lines) => match File::open(&path) {
                     Ok(from) => {
-                        self.open = Some(Lines { file, from: BufReader::new(from), line: 0, is_broken: false });
+                        self.open =
+                            Some(Lines { file, from: BufReader::new(from), line: 0, is_broken: false });
                         continue;
                     }
                     Err(error) => Err(format!("it cannot be read: {error}")),
@@ -181,7 +182,11 @@ impl Lines {
         let entry = match line {
             Line::TooLong => Some(Err(format!("the line has more than {LINE_BYTES_MAX} bytes"))),
             Line::Whole(bytes) => {
-                let bytes = if self.line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
+                let bytes = if self.line == 1 {
+                    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)
+                } else {
+                    &bytes
+                };
                 if bytes.trim_ascii().is_empty() { None } else { Some(parse_line(bytes)) }
             }
         };
@@ -219,7 +224,8 @@ fn read_line(from: &mut impl BufRead) -> io::Result<(u64, Line)> {
 
 /// Reads one note of JSON; the reasons repeat nothing of what it says.
 fn parse_line(line: &[u8]) -> Result<Entry, String> {
-    let text = std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
+    let text = std::str::from_utf8(line)
+        .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| format!("it is not JSON at column {}", error.column()))?;
     let fields = value.as_object().ok_or("it is not a JSON object")?;
@@ -268,7 +274,10 @@ fn split_name(stem: &str) -> (Option<Day>, &str) {
     match date {
         Some(day) => {
             let rest = stem.get(DATE_CHARS..).unwrap_or_default();
-            (Some(day), rest.trim_matches(|char: char| char.is_whitespace() || matches!(char, '-' | '_' | '.')))
+            (
+                Some(day),
+                rest.trim_matches(|char: char| char.is_whitespace() || matches!(char, '-' | '_' | '.')),
+            )
         }
         None => (None, stem.trim()),
     }
@@ -306,10 +315,13 @@ mod tests {
     #[test]
     fn a_mark_line_ends_of_windows_and_blank_lines_are_no_matter() {
         let found = line(b"\xef\xbb\xbf{\"date\":\"1660-01-01\",\"text\":\"a\"}\r\n\r\n  \n{\"date\":\"2026-11-25/morning\",\"text\":\"b\\r\\nc\",\"title\":\"T\",\"more\":[1]}");
-        assert_eq!(found, [
-            (Some(1), Ok(entry("1660-01-01", "", "a"))),
-            (Some(4), Ok(entry("2026-11-25/morning", "T", "b\r\nc"))),
-        ]);
+        assert_eq!(
+            found,
+            [
+                (Some(1), Ok(entry("1660-01-01", "", "a"))),
+                (Some(4), Ok(entry("2026-11-25/morning", "T", "b\r\nc"))),
+            ]
+        );
     }
 
     #[test]
@@ -359,7 +371,8 @@ mod tests {
             (".hidden.txt", b"no"),
             ("picture.png", b"no"),
         ]);
-        let found: Vec<Entry> = all(folder.path()).into_iter().map(|found| found.entry.expect("read")).collect();
+        let found: Vec<Entry> =
+            all(folder.path()).into_iter().map(|found| found.entry.expect("read")).collect();
         assert_eq!(found[0], entry("2026-11-24", "First visit", "one\n"));
         assert_eq!(found[1], entry("1660-01-01", "", "two"));
         assert_eq!((found[2].title.as_str(), found[2].text.as_str()), ("later", "three"));
@@ -376,9 +389,13 @@ mod tests {
             ("e.jsonl", b""),
         ]);
         let found = all(folder.path());
-        let told: Vec<_> = found.iter().map(|found| found.entry.as_ref().err().map_or("", String::as_str)).collect();
+        let told: Vec<_> =
+            found.iter().map(|found| found.entry.as_ref().err().map_or("", String::as_str)).collect();
         assert_eq!(told.len(), 4, "an empty .jsonl has no notes");
-        assert!(told[0].contains("empty") && told[1].contains("UTF-8") && told[2].contains("more than"), "{told:?}");
+        assert!(
+            told[0].contains("empty") && told[1].contains("UTF-8") && told[2].contains("more than"),
+            "{told:?}"
+        );
         assert_eq!(told[3], "");
     }
 
