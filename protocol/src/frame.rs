@@ -1,17 +1,19 @@
 //! What a device and a server say to each other, over one stream, each frame behind its length as four bytes,
 //! big-endian.
 //!
-//! A device sends requests; the server answers each, in order, with one frame, but for [`Request::Pull`] and
-//! [`Request::PullGov`] and [`Request::PullKeys`], whose answer may be several frames, the last with `more: false`. Beside the answers the server sends
-//! [`Reply::Changed`] and [`Reply::Draining`] when it wants to: they are hints, and answer nothing.
+//! A device sends requests; the server answers each, in order, with one frame, but for [`Request::Pull`],
+//! [`Request::PullGov`] and [`Request::PullKeys`], whose answer may be several frames, the last with `more: false`.
+//! Beside the answers the server sends [`Reply::Changed`] and [`Reply::Draining`] when it wants to: they are hints, and
+//! answer nothing.
 
 use minicbor::bytes::ByteVec;
+use minicbor::decode::Error;
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, CborError};
 use crate::id_type;
 use crate::ids::{Hash, Incarnation, PublicKey, Signature, SpaceId, TeamId};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::{FRAME_BYTES_MAX, TEAM_SPACES_MAX};
 use crate::record::{ChainPoint, GovPoint};
 use crate::sign::{self, BadSignature, Purpose, SUITE, Signer, VERSION};
 use crate::signed::{Signed, SignedBody};
@@ -150,10 +152,10 @@ pub enum Request {
         #[cbor(n(0), with = "minicbor::bytes")]
         entry: Vec<u8>,
         /// The staged vault rows of each epoch that it turns, as [`crate::keys::Pack`], in the order that its hash binds.
-        #[n(1)]
+        #[cbor(n(1), with = "bounded")]
         packs: Vec<ByteVec>,
         /// The seals of those epochs to the devices that may hold them, as [`crate::keys::Seal`].
-        #[n(2)]
+        #[cbor(n(2), with = "bounded")]
         seals: Vec<ByteVec>,
     },
     /// Asks for statements, seals to this device and vault rows that it lacks. Answered by [`Reply::Keys`].
@@ -167,7 +169,7 @@ pub enum Request {
         #[n(1)]
         seals: u64,
         /// What it has of the vaults, ascending by space; a space left out is not wanted.
-        #[n(2)]
+        #[cbor(n(2), with = "bounded")]
         vaults: Vec<VaultAt>,
     },
     /// Publishes a prekey statement, [`crate::keys::PrekeyStatement`]. Answered by [`Reply::Stored`].
@@ -232,7 +234,7 @@ pub enum Reply {
     #[cbor(map)]
     Gov {
         /// The entries.
-        #[n(0)]
+        #[cbor(n(0), with = "bounded")]
         entries: Vec<ByteVec>,
         /// Whether another frame of this answer follows.
         #[n(1)]
@@ -246,13 +248,13 @@ pub enum Reply {
     #[cbor(map)]
     Keys {
         /// The newest statement of each device that changed, ascending by serial.
-        #[n(0)]
+        #[cbor(n(0), with = "bounded")]
         statements: Vec<Numbered>,
         /// Seals to this device, ascending by serial.
-        #[n(1)]
+        #[cbor(n(1), with = "bounded")]
         seals: Vec<Numbered>,
         /// Vault rows in the order in which they were put; the first of a space whose epoch has turned since replaces all that were there before.
-        #[n(2)]
+        #[cbor(n(2), with = "bounded")]
         packs: Vec<ByteVec>,
         /// Whether another frame of this answer follows.
         #[n(3)]
@@ -272,7 +274,7 @@ pub enum Reply {
         #[n(1)]
         first: u64,
         /// The batches; bodies that the peer does not need or that are dead are left out.
-        #[n(2)]
+        #[cbor(n(2), with = "bounded")]
         batches: Vec<ByteVec>,
         /// Whether another frame of this answer follows.
         #[n(3)]
@@ -411,9 +413,18 @@ impl Tips {
         Self::decode(&Signed::write(&body, server))
     }
 
-    /// Reads tips.
+    /// Reads tips and checks their form: version and suite, at most [`TEAM_SPACES_MAX`] spaces, ascending.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        Ok(Self(Signed::read(bytes)?))
+        let signed = Signed::<TipsBody>::read(bytes)?;
+        let TipsBody { v, suite, ref spaces, .. } = signed.body;
+        if (v, suite) != (VERSION, SUITE) {
+            return Err(Error::message("tips of another version or suite").into());
+        }
+        let ascending = spaces.is_sorted_by(|before, after| before.space < after.space);
+        if !ascending || spaces.len() > TEAM_SPACES_MAX {
+            return Err(Error::message("the spaces of tips, ascending").into());
+        }
+        Ok(Self(signed))
     }
 
     /// Verifies that the server of this key made them.
@@ -432,17 +443,96 @@ impl Tips {
     }
 }
 
+/// A request or a reply.
+pub trait Frame: Encode<()> + for<'b> Decode<'b, ()> {
+    /// Checks what the shape alone does not say: that lists ascend.
+    fn check(&self) -> Result<(), FrameError>;
+}
+
+impl Frame for Request {
+    fn check(&self) -> Result<(), FrameError> {
+        match self {
+            Self::PullKeys { vaults, .. } => ascending(vaults, |at| at.space, "vaults, ascending by space"),
+            Self::Hello(_)
+            | Self::PullGov { .. }
+            | Self::PutEntry { .. }
+            | Self::PutStatement(_)
+            | Self::PutSeal(_)
+            | Self::PutPack(_)
+            | Self::Pull { .. }
+            | Self::Push(_)
+            | Self::Subscribe => Ok(()),
+        }
+    }
+}
+
+impl Frame for Reply {
+    fn check(&self) -> Result<(), FrameError> {
+        match self {
+            Self::Keys { statements, seals, .. } => {
+                ascending(statements, |statement| statement.serial, "statements, ascending by serial")?;
+                ascending(seals, |seal| seal.serial, "seals, ascending by serial")
+            }
+            Self::Welcome { .. }
+            | Self::Gov { .. }
+            | Self::Appended(_)
+            | Self::Stored
+            | Self::Batches { .. }
+            | Self::Receipt(_)
+            | Self::Refused(_)
+            | Self::Changed(_)
+            | Self::Draining => Ok(()),
+        }
+    }
+}
+
+fn ascending<T, K: PartialOrd>(
+    list: &[T],
+    key: impl Fn(&T) -> K,
+    of: &'static str,
+) -> Result<(), FrameError> {
+    let sorted = list.is_sorted_by(|before, after| key(before) < key(after));
+    if sorted { Ok(()) } else { Err(FrameError::Shape(of)) }
+}
+
+/// Lists of at most [`crate::limits::FRAME_LIST_MAX`]: a longer one is refused before anything is allocated.
+mod bounded {
+    use minicbor::decode::{Decoder, Error};
+    use minicbor::encode::{self, Encoder, Write};
+    use minicbor::{Decode, Encode};
+
+    use crate::limits::FRAME_LIST_MAX;
+
+    pub(super) fn encode<C, T: Encode<C>, W: Write>(
+        list: &Vec<T>,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        list.encode(e, ctx)
+    }
+
+    pub(super) fn decode<'b, C, T: Decode<'b, C>>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Vec<T>, Error> {
+        let most = u64::try_from(FRAME_LIST_MAX).expect("a small constant");
+        if d.probe().array()?.is_none_or(|count| count > most) {
+            return Err(Error::message("a list in a frame is too long").at(d.position()));
+        }
+        Vec::decode(d, ctx)
+    }
+}
+
 /// Writes a request or a reply as it travels, without its length.
 pub fn encode<F: Encode<()>>(frame: &F) -> Vec<u8> {
     cbor::encode(frame)
 }
 
 /// Reads a request or a reply; the length was checked against [`FRAME_BYTES_MAX`] before it was read.
-pub fn decode<F: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<F, FrameError> {
+pub fn decode<F: Frame>(bytes: &[u8]) -> Result<F, FrameError> {
     if bytes.len() > FRAME_BYTES_MAX {
         return Err(FrameError::TooLarge);
     }
-    Ok(cbor::decode(bytes)?)
+    let frame: F = cbor::decode(bytes)?;
+    frame.check()?;
+    Ok(frame)
 }
 
 /// Why bytes are not a frame.
@@ -455,4 +545,7 @@ pub enum FrameError {
     /// Not canonical CBOR of the shape.
     #[error(transparent)]
     Cbor(#[from] CborError),
+    /// An order is not what the format says.
+    #[error("a frame of another shape: {0}")]
+    Shape(&'static str),
 }

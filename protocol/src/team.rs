@@ -1,6 +1,7 @@
 //! What a governance log adds up to: who is in the team, with which devices, roles, spaces and epochs, and who may
 //! sign what.
 
+mod changes;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};

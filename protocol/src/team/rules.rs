@@ -1,10 +1,10 @@
-//! Who may sign what, and what follows from it: every rule is checked before anything is changed.
+//! Who may sign what: every rule is checked before anything is changed.
 
 use std::collections::BTreeSet;
 
-use super::{Device, Invite, InviteState, Member, Notebook, Policy, Shredded, Space, Team, TeamError};
-use crate::governance::{Act, Admits, Author, Entry, EpochTurn, NewSpace, Realm, Role, ShredList, SpaceKind};
-use crate::ids::{DeviceId, KeyId, MemberId, NotebookId, PublicKey, SpaceId};
+use super::{Device, InviteState, Member, Notebook, Team, TeamError};
+use crate::governance::{Act, Admits, Author, EpochTurn, NewSpace, Realm, Role, ShredList, SpaceKind};
+use crate::ids::{DeviceId, MemberId, NotebookId, PublicKey, SpaceId};
 use crate::keys::PrekeyStatement;
 use crate::limits::{MEMBER_DEVICES_MAX, TEAM_DEVICES_MAX, TEAM_SPACES_MAX};
 
@@ -37,7 +37,8 @@ impl Team {
             Author::Paper(key) => self.judge_paper(key, act),
             Author::Device(id) => {
                 let device = self.current(id).ok_or(TeamError::Forbidden("no current device of the team"))?;
-                self.judge_device(*id, device.member, act)
+                self.check_right(*id, device.member, act)?;
+                self.check_sense(&device.member, act)
             }
         }
     }
@@ -77,89 +78,97 @@ impl Team {
         }
     }
 
-    fn judge_device(&self, author: DeviceId, by: MemberId, act: &Act) -> Judged {
+    /// The table of who may sign what.
+    fn check_right(&self, author: DeviceId, by: MemberId, act: &Act) -> Judged {
         let custodian = self.is_custodian(&by);
         match act {
             Act::Genesis { .. } => Err(TeamError::Contradiction("a log has one genesis")),
-            Act::Invite { key, admits, .. } => {
-                let right = match admits {
-                    Admits::Member(_) => custodian,
-                    Admits::OwnDevice(member) => *member == by,
-                };
-                allowed(right, "a custodian invites members, everybody own devices")?;
-                self.check_new_paper(key)
+            Act::Invite { admits: Admits::Member(_), .. } => {
+                allowed(custodian, "a custodian invites members")
             }
-            Act::InviteStrike { key } => {
-                let open = self.invites.get(key).is_some_and(|invite| invite.state == InviteState::Open);
-                agrees(open, "only an open invite is struck")
+            Act::Invite { admits: Admits::OwnDevice(member), .. } => {
+                allowed(*member == by, "a member invites own devices")
             }
+            Act::InviteStrike { .. } => Ok(()),
             Act::MemberAdd { .. } => Err(TeamError::Forbidden("a member comes by an invite")),
-            Act::DeviceAdd { member, device, prekey } => {
-                allowed(*member == by, "a member adds own devices")?;
-                self.check_new_device(member, device, prekey)
-            }
-            Act::DeviceRevoke { device, turns } => {
+            Act::DeviceAdd { member, .. } => allowed(*member == by, "a member adds own devices"),
+            Act::DeviceRevoke { device, .. } => {
                 let gone =
                     self.current(device).ok_or(TeamError::Contradiction("a current device is revoked"))?;
                 allowed(custodian || gone.member == by, "a custodian revokes devices, everybody own ones")?;
                 // It would know the keys that are made to keep it out.
-                allowed(*device != author, "a device does not revoke itself")?;
-                self.check_turns(&by, act, turns)
+                allowed(*device != author, "a device does not revoke itself")
             }
-            Act::MemberRemove { member, turns } => {
+            Act::MemberRemove { member, .. } => {
                 allowed(custodian, "a custodian removes members")?;
+                allowed(*member != by, "a member does not remove himself")
+            }
+            Act::RoleChange { member, role, .. } => {
+                allowed(custodian, "a custodian changes roles")?;
+                let demoted = *member == by && *role != Role::Custodian;
+                allowed(!demoted || self.has_other_custodian(&by), "the last custodian stays one")
+            }
+            // What is new, and what is turned, is judged space by space.
+            Act::SpaceCreate { .. } | Act::Epoch { .. } => Ok(()),
+            Act::SpaceGrant { .. } => allowed(custodian, "a custodian gives and takes access"),
+            Act::Shred { turns, .. } => {
+                let own = !turns.is_empty() && turns.iter().all(|turn| self.is_own_private(&by, &turn.space));
+                allowed(custodian || own, "a custodian shreds, everybody in the own private space")
+            }
+            Act::Close { .. } => allowed(custodian, "a custodian closes notebooks"),
+            Act::Recovery { member, .. } => allowed(*member == by, "a member names the own recovery kit"),
+            Act::ServerKey { .. } => allowed(custodian, "a custodian names the server's key"),
+            Act::Incarnation { .. } => allowed(custodian, "a custodian accepts a server's new life"),
+            Act::Policy { .. } => allowed(custodian, "a custodian names policies"),
+        }
+    }
+
+    /// Checks what an act by somebody who may sign it says.
+    fn check_sense(&self, by: &MemberId, act: &Act) -> Judged {
+        match act {
+            Act::Genesis { .. } | Act::MemberAdd { .. } | Act::ServerKey { .. } => Ok(()),
+            Act::Invite { key, .. } => self.check_new_paper(key),
+            Act::InviteStrike { key } => {
+                let open = self.invites.get(key).is_some_and(|invite| invite.state == InviteState::Open);
+                agrees(open, "only an open invite is struck")
+            }
+            Act::DeviceAdd { member, device, prekey } => self.check_new_device(member, device, prekey),
+            Act::DeviceRevoke { turns, .. } => self.check_turns(by, act, turns),
+            Act::MemberRemove { member, turns } => {
                 self.check_present(member)?;
-                allowed(*member != by, "a member does not remove himself")?;
-                self.check_turns(&by, act, turns)
+                self.check_turns(by, act, turns)
             }
             Act::RoleChange { member, role, turns } => {
-                allowed(custodian, "a custodian changes roles")?;
                 agrees(self.check_present(member)?.role != *role, "a changed role is another")?;
-                allowed(*member != by || self.has_other_custodian(&by), "the last custodian stays one")?;
-                self.check_turns(&by, act, turns)
+                self.check_turns(by, act, turns)
             }
-            Act::SpaceCreate { notebook, realm, spaces } => self.check_spaces(&by, notebook, *realm, spaces),
+            Act::SpaceCreate { notebook, realm, spaces } => self.check_spaces(by, notebook, *realm, spaces),
             Act::SpaceGrant { notebook, member, granted, turns } => {
-                allowed(custodian, "a custodian gives and takes access")?;
                 self.check_present(member)?;
                 let denied = self.check_notebook(notebook)?.denied.contains(member);
                 agrees(denied == *granted, "access is given to whom it was taken from, and taken once")?;
                 agrees(!granted || turns.is_empty(), "no epoch turns when access is given")?;
-                self.check_turns(&by, act, turns)
+                self.check_turns(by, act, turns)
             }
             Act::Epoch { turns } => {
                 agrees(!turns.is_empty(), "an epoch entry turns one")?;
-                self.check_turns(&by, act, turns)
+                self.check_turns(by, act, turns)
             }
             Act::Shred { ids, turns } => {
                 // A server and a device that cannot have the list could not carry it out.
                 agrees(matches!(ids, ShredList::Here(_)), "no frame carries a staged list")?;
-                let own = !turns.is_empty() && turns.iter().all(|turn| self.is_own_private(&by, &turn.space));
-                allowed(custodian || own, "a custodian shreds, everybody in the own private space")?;
-                self.check_turns(&by, act, turns)
+                self.check_turns(by, act, turns)
             }
-            Act::Close { notebook } => {
-                allowed(custodian, "a custodian closes notebooks")?;
-                self.check_open(notebook)
-            }
-            Act::Recovery { member, key } => {
-                allowed(*member == by, "a member names the own recovery kit")?;
-                key.as_ref().map_or(Ok(()), |key| self.check_new_paper(key))
-            }
-            Act::ServerKey { .. } => allowed(custodian, "a custodian names the server's key"),
+            Act::Close { notebook } | Act::Policy { notebook, .. } => self.check_open(notebook),
+            Act::Recovery { key, .. } => key.as_ref().map_or(Ok(()), |key| self.check_new_paper(key)),
             Act::Incarnation { incarnation, head } => {
-                allowed(custodian, "a custodian accepts a server's new life")?;
                 agrees(*head == self.head, "a new life is accepted at the head")?;
                 agrees(self.incarnation != Some(*incarnation), "a new life is another")
-            }
-            Act::Policy { notebook, .. } => {
-                allowed(custodian, "a custodian names policies")?;
-                self.check_open(notebook)
             }
         }
     }
 
-    fn is_custodian(&self, member: &MemberId) -> bool {
+    pub(super) fn is_custodian(&self, member: &MemberId) -> bool {
         self.members.get(member).is_some_and(|of| of.role == Role::Custodian && !of.removed)
     }
 
@@ -193,11 +202,11 @@ impl Team {
         agrees(!known, "a new secret has a new key")
     }
 
-    /// Checks a device that comes to `member`, who is new or present.
+    /// Checks a device that comes to `member`, who is new or present: who was removed has no current device, no open invite
+    /// and no kit left, and so nothing that could admit one.
     fn check_new_device(&self, member: &MemberId, key: &PublicKey, prekey: &[u8]) -> Judged {
         let id = DeviceId::derive(key);
         agrees(!self.devices.contains_key(&id), "a new device has a new key")?;
-        agrees(self.members.get(member).is_none_or(|of| !of.removed), "a member of the team is meant")?;
         let current = |device: &&Device| device.member == *member && device.revoked.is_none();
         within(self.devices.values().filter(current).count() + 1, MEMBER_DEVICES_MAX, "devices of a member")?;
         within(self.devices.len() + 1, TEAM_DEVICES_MAX, "devices of a team")?;
@@ -278,7 +287,8 @@ impl Team {
         parted.to_turn.into_iter().collect()
     }
 
-    fn parted(&self, by: &MemberId, act: &Act) -> Parted {
+    /// What an act by that member parts people from.
+    pub(super) fn parted(&self, by: &MemberId, act: &Act) -> Parted {
         let has_device = |member: &MemberId| {
             self.devices.values().any(|device| device.member == *member && device.revoked.is_none())
         };
@@ -318,152 +328,13 @@ impl Team {
             |id: &SpaceId| of(id).is_some_and(|space| space.owner.is_none() || space.owner != removed);
         Parted { to_turn, left_due: left_due.into_iter().filter(matters).collect() }
     }
-
-    /// Changes the team as an entry says that was judged.
-    pub(super) fn carry_out(&mut self, entry: &Entry) {
-        let body = entry.body();
-        let (seq, author) = (body.seq, body.author);
-        let by = match &author {
-            Author::Device(device) => self.devices.get(device).map(|of| (*device, of.member)),
-            Author::Paper(_) => None,
-        };
-        let parted = by.map(|(_, member)| self.parted(&member, &body.act)).unwrap_or_default();
-        match &body.act {
-            Act::Genesis { .. } | Act::Epoch { .. } => {}
-            Act::Invite { key, admits, expires_ms } => {
-                if let Some((by_device, by)) = by {
-                    let (admits, expires_ms, state) = (*admits, *expires_ms, InviteState::Open);
-                    self.invites.insert(*key, Invite { admits, expires_ms, by, by_device, state });
-                }
-            }
-            Act::InviteStrike { key } => self.strike(|other, _| other == key),
-            Act::MemberAdd { member, device, .. } | Act::DeviceAdd { member, device, .. } => {
-                self.admit(*member, device, &author, seq);
-            }
-            Act::DeviceRevoke { device, .. } => {
-                self.strike(|_, invite| invite.by_device == *device);
-                self.end_devices(seq, |id, _| id == device);
-            }
-            Act::MemberRemove { member, .. } => {
-                self.strike(|_, invite| invite.by == *member);
-                self.end_devices(seq, |_, of| of.member == *member);
-                self.change_member(member, |of| (of.removed, of.kit) = (true, None));
-            }
-            Act::RoleChange { member, role, .. } => {
-                let was_custodian = self.is_custodian(member);
-                let admits_member = |invite: &Invite| matches!(invite.admits, Admits::Member(_));
-                self.strike(|_, invite| was_custodian && invite.by == *member && admits_member(invite));
-                self.change_member(member, |of| {
-                    of.role = *role;
-                    of.ever_custodian |= *role == Role::Custodian;
-                });
-            }
-            Act::SpaceCreate { notebook, realm, spaces } => self.add_spaces(notebook, *realm, spaces),
-            Act::SpaceGrant { notebook, member, granted, .. } => self.change_notebook(notebook, |of| {
-                if *granted {
-                    of.denied.remove(member)
-                } else {
-                    of.denied.insert(*member)
-                };
-            }),
-            Act::Shred { ids, turns } => {
-                let everywhere = by.is_some_and(|(_, member)| self.is_custodian(&member));
-                if let ShredList::Here(ids) = ids {
-                    ids.iter().for_each(|id| self.shred(*id, everywhere, turns));
-                }
-            }
-            Act::Close { notebook } => self.change_notebook(notebook, |of| of.closed = true),
-            Act::Recovery { member, key } => self.change_member(member, |of| of.kit = *key),
-            Act::ServerKey { key } => self.server_key = Some(*key),
-            Act::Incarnation { incarnation, .. } => self.incarnation = Some(*incarnation),
-            Act::Policy { notebook, window_hours, text } => {
-                let policy = Policy { window_hours: *window_hours, text: *text };
-                self.change_notebook(notebook, |of| of.policy = Some(policy));
-            }
-        }
-        self.turn(&body.act, &parted.left_due);
-        self.head = entry.point();
-    }
-
-    /// Adds the epochs that an act turns; a new space has its first already.
-    fn turn(&mut self, act: &Act, left_due: &BTreeSet<SpaceId>) {
-        for turn in act.turns().into_iter().filter(|turn| turn.epoch > 1) {
-            if let Some(space) = self.spaces.get_mut(&turn.space) {
-                space.epochs.push(turn.clone());
-                space.due = false;
-            }
-        }
-        for id in left_due {
-            if let Some(space) = self.spaces.get_mut(id) {
-                space.due = true;
-            }
-        }
-    }
-
-    fn admit(&mut self, member: MemberId, key: &PublicKey, author: &Author, added: u64) {
-        let (key, device) = (*key, DeviceId::derive(key));
-        let mut used = None;
-        if let Author::Paper(paper) = author {
-            if let Some(invite) = self.invites.get_mut(paper) {
-                invite.state = InviteState::Used(device);
-                used = Some((*paper, invite.admits));
-            } else {
-                self.change_member(&member, |of| of.kit = None);
-            }
-        }
-        if let Some((_, Admits::Member(role))) = used {
-            let ever_custodian = role == Role::Custodian;
-            self.members.insert(member, Member { role, removed: false, ever_custodian, kit: None });
-        }
-        let invite = used.map(|(paper, _)| paper);
-        self.devices.insert(device, Device { key, member, added, revoked: None, invite });
-    }
-
-    fn strike(&mut self, which: impl Fn(&PublicKey, &Invite) -> bool) {
-        let open = self.invites.iter_mut().filter(|(_, invite)| invite.state == InviteState::Open);
-        open.filter(|(key, invite)| which(key, invite))
-            .for_each(|(_, invite)| invite.state = InviteState::Struck);
-    }
-
-    fn end_devices(&mut self, seq: u64, which: impl Fn(&DeviceId, &Device) -> bool) {
-        let current = self.devices.iter_mut().filter(|(_, device)| device.revoked.is_none());
-        current.filter(|(id, device)| which(id, device)).for_each(|(_, device)| device.revoked = Some(seq));
-    }
-
-    fn change_member(&mut self, member: &MemberId, change: impl FnOnce(&mut Member)) {
-        change(self.members.get_mut(member).expect("the act was judged: its member is in the team"));
-    }
-
-    fn change_notebook(&mut self, notebook: &NotebookId, change: impl FnOnce(&mut Notebook)) {
-        change(self.notebooks.get_mut(notebook).expect("the act was judged: its notebook is in the team"));
-    }
-
-    fn add_spaces(&mut self, notebook: &NotebookId, realm: Realm, spaces: &[NewSpace]) {
-        let new = || Notebook { realm, closed: false, denied: BTreeSet::new(), policy: None };
-        self.notebooks.entry(*notebook).or_insert_with(new);
-        for NewSpace { kind, owner, epoch } in spaces {
-            let (kind, owner, epochs) = (*kind, *owner, vec![epoch.clone()]);
-            self.places.insert((*notebook, kind, owner), epoch.space);
-            let space = Space { kind, notebook: Some(*notebook), owner, epochs, due: false };
-            self.spaces.insert(epoch.space, space);
-        }
-    }
-
-    fn shred(&mut self, id: KeyId, everywhere: bool, turns: &[EpochTurn]) {
-        let gone = self.shredded.entry(id).or_insert_with(|| Shredded::In(BTreeSet::new()));
-        match gone {
-            Shredded::Everywhere => {}
-            Shredded::In(_) if everywhere => *gone = Shredded::Everywhere,
-            Shredded::In(spaces) => spaces.extend(turns.iter().map(|turn| turn.space)),
-        }
-    }
 }
 
 /// The spaces that somebody holds before an act and not after it.
 #[derive(Default)]
-struct Parted {
+pub(super) struct Parted {
     /// The author holds them on, and turns them in the same entry.
-    to_turn: BTreeSet<SpaceId>,
+    pub(super) to_turn: BTreeSet<SpaceId>,
     /// The author does not: whoever does must turn them before anything is sealed to them.
-    left_due: BTreeSet<SpaceId>,
+    pub(super) left_due: BTreeSet<SpaceId>,
 }

@@ -222,9 +222,7 @@ fn the_seed_of_an_invite_is_the_hash_of_its_secret_and_is_never_shown() {
     assert_eq!(format!("{code:?}"), "InviteCode(…)");
     let other = InviteCode { secret: [0; 16], ..code.clone() };
     assert_ne!(other.seed(), code.seed());
-    let other = InviteCode {
-        server: ServerAddress { key: PublicKey::from_bytes([0; 32]), ..code.server.clone() },
-        ..code.clone()
-    };
-    assert_eq!(other.seed(), code.seed());
+    let server = ServerAddress { key: PublicKey::from_bytes([0; 32]), ..code.server.clone() };
+    let seed = code.seed();
+    assert_eq!(InviteCode { server, ..code }.seed(), seed);
 }

@@ -2,6 +2,7 @@
 
 use minicbor::bytes::ByteVec;
 use thicket_protocol::cbor;
+use thicket_protocol::frame::{self, Reply, Request, Tips};
 use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::Signature;
 use thicket_protocol::keys::{Pack, PrekeyStatement, Seal};
@@ -149,6 +150,23 @@ fn another_writing_of_a_pack_or_a_receipt_is_refused() {
 }
 
 #[test]
+fn another_writing_of_tips_is_refused() {
+    only_one_writing_is_taken(&cbor::encode(&samples::tips_body()), |body| {
+        Tips::decode(&samples::signed_tips(body, &samples::server())).is_ok()
+    });
+}
+
+#[test]
+fn another_writing_of_a_frame_is_refused() {
+    for (_, request) in samples::requests() {
+        only_one_writing_is_taken(&frame::encode(&request), |bytes| frame::decode::<Request>(bytes).is_ok());
+    }
+    for (_, reply) in samples::replies() {
+        only_one_writing_is_taken(&frame::encode(&reply), |bytes| frame::decode::<Reply>(bytes).is_ok());
+    }
+}
+
+#[test]
 fn another_writing_of_an_envelope_is_refused() {
     let entry = samples::entry(samples::acts().remove(0).1).0;
     let seal = Seal::sign(samples::seal_body(), &samples::device()).expect("the sample fits its format");
@@ -159,6 +177,8 @@ fn another_writing_of_an_envelope_is_refused() {
             PrekeyStatement::decode(bytes).is_ok()
         }),
         (seal.bytes().to_vec(), |bytes| Seal::decode(bytes).is_ok()),
+        (samples::receipt().bytes().to_vec(), |bytes| Receipt::decode(bytes).is_ok()),
+        (samples::tips().bytes().to_vec(), |bytes| Tips::decode(bytes).is_ok()),
     ] {
         only_one_writing_is_taken(&bytes, accepts);
     }
@@ -174,6 +194,8 @@ fn an_envelope_with_a_part_too_many_is_refused() {
     assert!(PrekeyStatement::decode(&longer(samples::statement(&device).bytes())).is_err());
     let seal = Seal::sign(samples::seal_body(), &device).expect("the sample fits its format");
     assert!(Seal::decode(&longer(seal.bytes())).is_err());
+    assert!(Receipt::decode(&longer(samples::receipt().bytes())).is_err());
+    assert!(Tips::decode(&longer(samples::tips().bytes())).is_err());
 }
 
 #[test]

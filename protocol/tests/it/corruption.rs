@@ -1,6 +1,8 @@
 //! No single byte of anything signed can be changed unseen.
 
+use thicket_protocol::frame::{Hello, Peer, Tips};
 use thicket_protocol::governance::Entry;
+use thicket_protocol::ids::{PublicKey, Signature, TeamId};
 use thicket_protocol::keys::{PrekeyStatement, Seal};
 use thicket_protocol::record::{Batch, Receipt};
 
@@ -72,6 +74,65 @@ fn every_changed_byte_of_a_receipt_is_refused() {
 }
 
 #[test]
+fn every_changed_byte_of_tips_is_refused() {
+    let key = samples::server().public_key();
+    let unknown = Tips::sign(samples::tips_unknown_body(), &samples::server()).expect("it fits its format");
+    for tips in [samples::tips(), unknown] {
+        refused_when_changed(tips.bytes(), |bytes| {
+            Tips::decode(bytes).is_ok_and(|tips| tips.verify(&key).is_ok())
+        });
+    }
+}
+
+#[test]
+fn a_changed_connection_key_or_proof_admits_nobody() {
+    for (name, hello) in samples::hellos() {
+        hello.verify(&samples::EXPORTER).expect(name);
+        for at in 0..32 {
+            let mut exporter = samples::EXPORTER;
+            exporter[at] ^= 1;
+            assert!(hello.verify(&exporter).is_err(), "{name}: another connection");
+        }
+        let spoiled = |bytes: &[u8], at: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] ^= 1;
+            bytes
+        };
+        for at in 0..64 {
+            let proof = Signature::from_slice(&spoiled(hello.proof.as_bytes(), at)).expect("64 bytes");
+            assert!(Hello { proof, ..hello.clone() }.verify(&samples::EXPORTER).is_err(), "{name}");
+        }
+        for at in 0..32 {
+            let key = PublicKey::from_slice(&spoiled(hello.peer.key().as_bytes(), at)).expect("32 bytes");
+            let peer = match hello.peer {
+                Peer::Device { team, .. } => Peer::Device { team, key },
+                Peer::Paper { team, .. } => Peer::Paper { team, key },
+            };
+            assert!(Hello { peer, ..hello.clone() }.verify(&samples::EXPORTER).is_err(), "{name}");
+        }
+    }
+}
+
+/// Who speaks and for which team is bound by the exporter's context, which differs for every team and role.
+#[test]
+fn no_two_peers_have_one_exporter_context() {
+    let key = samples::device().public_key();
+    let other = TeamId::from_bytes([0x11; 32]);
+    let mut contexts: Vec<[u8; 33]> = [
+        Peer::Device { team: samples::TEAM, key },
+        Peer::Device { team: other, key },
+        Peer::Paper { team: samples::TEAM.into(), key },
+        Peer::Paper { team: other.into(), key },
+    ]
+    .iter()
+    .map(Peer::exporter_context)
+    .collect();
+    contexts.sort();
+    contexts.dedup();
+    assert_eq!(contexts.len(), 4);
+}
+
+#[test]
 fn another_devices_key_verifies_nothing() {
     let (device, other) = (samples::device(), samples::colleague().public_key());
     assert!(samples::batch().verify(&other).is_err());
@@ -83,6 +144,7 @@ fn another_devices_key_verifies_nothing() {
             .is_err()
     );
     assert!(samples::receipt().verify(&other).is_err());
+    assert!(samples::tips().verify(&other).is_err());
     for (name, act) in samples::acts() {
         assert!(samples::entry(act).0.verify(&other).is_err(), "{name}");
     }

@@ -1,12 +1,16 @@
 //! One function for each decoder that takes whatever bytes come: none panics, and what it lets through is written
 //! again to the same bytes. Stable tests run them over the vectors, changes of them, and noise.
 
+use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::cbor;
-use thicket_protocol::governance::{Entry, EntryBody};
+use thicket_protocol::frame::{self, Reply, Request, Tips, TipsBody};
+use thicket_protocol::governance::{Act, Admits, Entry, EntryBody, Realm, Role, ShredList};
 use thicket_protocol::keys::{Pack, PrekeyBody, PrekeyStatement, Seal, vault_hash};
 use thicket_protocol::record::{Batch, BodyParts, Receipt, ReceiptBody, body_aad};
+use thicket_protocol::team::Team;
 
 use crate::samples;
+use crate::story::{self, Anna, Ben, Dora, Log, NOTEBOOK, Stranger};
 use crate::vectors;
 
 /// Reads a batch, takes its bodies apart, and writes it again.
@@ -86,6 +90,91 @@ pub(crate) fn fuzz_receipt(bytes: &[u8]) -> bool {
     true
 }
 
+/// Reads tips.
+pub(crate) fn fuzz_tips(bytes: &[u8]) -> bool {
+    let Ok(tips) = Tips::decode(bytes) else { return false };
+    assert_eq!(tips.bytes(), bytes);
+    let body = cbor::encode(tips.body());
+    assert_eq!(cbor::decode::<TipsBody>(&body).expect("we wrote it"), *tips.body());
+    let _either = tips.verify(&samples::server().public_key());
+    true
+}
+
+/// Reads a request; what was read is written and read again.
+pub(crate) fn fuzz_request(bytes: &[u8]) -> bool {
+    let Ok(request) = frame::decode::<Request>(bytes) else { return false };
+    let written = frame::encode(&request);
+    assert!(written.len() <= bytes.len(), "only unknown things are lost in reading");
+    assert_eq!(frame::decode::<Request>(&written).expect("we wrote it"), request);
+    if let Request::Hello(hello) = &request {
+        let _either = hello.verify(&samples::EXPORTER);
+        assert!(hello.peer.exporter_context()[0] <= 1);
+    }
+    true
+}
+
+/// Reads a reply; what was read is written and read again.
+pub(crate) fn fuzz_reply(bytes: &[u8]) -> bool {
+    let Ok(reply) = frame::decode::<Reply>(bytes) else { return false };
+    let written = frame::encode(&reply);
+    assert!(written.len() <= bytes.len(), "only unknown things are lost in reading");
+    assert_eq!(frame::decode::<Reply>(&written).expect("we wrote it"), reply);
+    true
+}
+
+/// Reads the code of an invite as it might be typed.
+pub(crate) fn fuzz_invite_code(bytes: &[u8]) -> bool {
+    let Ok(code) = String::from_utf8_lossy(bytes).parse::<InviteCode>() else { return false };
+    assert_eq!(code.to_string().parse(), Ok(code));
+    true
+}
+
+/// Reads the address of a server: there is one spelling of each.
+pub(crate) fn fuzz_server_address(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(address) = text.parse::<ServerAddress>() else { return false };
+    assert_eq!(address.to_string(), text);
+    true
+}
+
+/// Says what would become of whatever act the bytes are, by everybody, and applies it where it is right: a team never
+/// panics, and what it says of itself stays true.
+pub(crate) fn fuzz_team(bytes: &[u8]) -> bool {
+    let Ok(entry) = Entry::decode(bytes) else { return false };
+    let mut log = STORY.with(Clone::clone);
+    let _alone = Team::found(&entry);
+    assert!(log.apply_entry(entry.clone()).is_err(), "it was written for another log");
+    let mut taken = false;
+    for who in [Anna, Ben, Dora] {
+        let act = log.whole(who, entry.body().act.clone());
+        taken |= log.apply(who, act).is_ok();
+    }
+    let by_paper = log.apply_paper(&story::paper(9), entry.body().act.clone());
+    taken |= by_paper.is_ok();
+    let team = &log.team;
+    for (id, space) in team.spaces() {
+        assert_eq!(u32::try_from(space.epochs.len()).expect("few"), space.newest().epoch);
+        for device in team.holders(id) {
+            assert!(team.current(&device).is_some() && team.spaces_of(&device).contains(id));
+        }
+        assert!(team.ledger_of(id).is_some());
+    }
+    let custodians = team.members().iter().filter(|(_, of)| of.role == Role::Custodian && !of.removed);
+    let devices =
+        |member| team.devices().values().filter(move |of| of.member == member && of.revoked.is_none());
+    assert!(custodians.flat_map(|(member, _)| devices(*member)).count() > 0, "somebody keeps the team");
+    assert_eq!(log.replayed(), log.team);
+    taken
+}
+
+thread_local! {
+    static STORY: Log = {
+        let mut log = Log::story();
+        log.take(Anna, log.invites(9, Admits::Member(Role::Analyst)));
+        log
+    };
+}
+
 /// Checks any bytes for canonical form: nothing else is asked than that it ends.
 pub(crate) fn fuzz_check(bytes: &[u8]) -> bool {
     cbor::check(bytes).is_ok()
@@ -95,13 +184,18 @@ pub(crate) fn fuzz_check(bytes: &[u8]) -> bool {
 type Fuzz = fn(&[u8]) -> bool;
 
 /// The names of the vectors that each function must let through, and the function.
-const FUZZERS: [(&str, Fuzz); 7] = [
+const FUZZERS: [(&str, Fuzz); 12] = [
     ("batch", fuzz_batch),
     ("entry-", fuzz_entry),
     ("statement", fuzz_statement),
     ("seal", fuzz_seal),
     ("pack", fuzz_pack),
     ("receipt", fuzz_receipt),
+    ("tips", fuzz_tips),
+    ("request-", fuzz_request),
+    ("reply-", fuzz_reply),
+    ("invite_code", fuzz_invite_code),
+    ("server_address", fuzz_server_address),
     ("head", fuzz_check),
 ];
 
@@ -171,6 +265,51 @@ fn every_vector_of_a_type_passes_its_fuzz_function() {
     assert!(fuzz_batch(&corpus["batch-bodies_left_out"]));
 }
 
+/// What the story's people would write, changed everywhere: most is refused, some is taken, nothing breaks.
+#[test]
+fn no_team_breaks_on_whatever_is_signed() {
+    let log = STORY.with(Clone::clone);
+    let (turns, spaces) = (
+        log.turns(&[story::SHARED, story::LEDGER]),
+        story::three_spaces(story::space(1), story::space(2), story::space(3)),
+    );
+    let mut acts: Vec<Act> = samples::acts().into_iter().map(|(_, act)| act).collect();
+    acts.extend([
+        log.invites(10, Admits::Member(Role::Custodian)),
+        log.joins(Stranger),
+        log.adds_device(Ben, &Ben.device_nr(3)),
+        Act::DeviceRevoke { device: Ben.id(), turns: turns.clone() },
+        Act::MemberRemove { member: Ben.member(), turns: turns.clone() },
+        Act::RoleChange { member: Ben.member(), role: Role::Auditor, turns: turns.clone() },
+        Act::RoleChange { member: Anna.member(), role: Role::Auditor, turns: Vec::new() },
+        Act::SpaceGrant { notebook: NOTEBOOK, member: Anna.member(), granted: false, turns: Vec::new() },
+        Act::SpaceCreate { notebook: story::OTHER_NOTEBOOK, realm: Realm::Service, spaces },
+        Act::Shred {
+            ids: ShredList::Here(vec![samples::key_id(1), samples::key_id(2)]),
+            turns: turns.clone(),
+        },
+        Act::Epoch { turns },
+        Act::Close { notebook: NOTEBOOK },
+    ]);
+    let device = samples::device();
+    let bodies: Vec<Vec<u8>> =
+        acts.into_iter().map(|act| cbor::encode(samples::entry(act).0.body())).collect();
+    let mut noise = Noise(0x7ea3);
+    let (mut taken, mut refused) = (0, 0);
+    for body in &bodies {
+        if fuzz_team(&samples::signed_entry(body, &device)) {
+            taken += 1;
+        }
+    }
+    assert!(taken > 10, "{taken} acts are right as they are");
+    for _ in 0..3_000 {
+        let (one, other) = (&bodies[noise.below(bodies.len())], &bodies[noise.below(bodies.len())]);
+        let changed = noise.changed(one, other);
+        if fuzz_team(&samples::signed_entry(&changed, &device)) { taken += 1 } else { refused += 1 }
+    }
+    assert!(taken > 100 && refused > 100, "both happen: {taken} taken, {refused} refused");
+}
+
 #[test]
 fn no_decoder_panics_on_another_types_bytes() {
     for bytes in vectors::stored().values() {
@@ -205,6 +344,7 @@ fn no_decoder_panics_on_changed_bodies_in_a_good_envelope() {
         samples::acts().into_iter().map(|(_, act)| cbor::encode(samples::entry(act).0.body())).collect();
     let (statement, seal) =
         (cbor::encode(&samples::prekey_body(&device)), cbor::encode(&samples::seal_body()));
+    let (receipt, tips) = (cbor::encode(&samples::receipt_body()), cbor::encode(&samples::tips_body()));
     let (mut read, mut refused) = (0, 0);
     for _ in 0..3_000 {
         let (one, other) = (&acts[noise.below(acts.len())], &acts[noise.below(acts.len())]);
@@ -214,6 +354,8 @@ fn no_decoder_panics_on_changed_bodies_in_a_good_envelope() {
             fuzz_entry(&samples::signed_entry(&noise.changed(one, other), &device)),
             fuzz_statement(&samples::signed_statement(&noise.changed(&statement, one), &device)),
             fuzz_seal(&samples::signed_seal(&noise.changed(&seal, one), &device)),
+            fuzz_receipt(&samples::signed_receipt(&noise.changed(&receipt, &tips), &device)),
+            fuzz_tips(&samples::signed_tips(&noise.changed(&tips, &receipt), &device)),
         ] {
             if decoded { read += 1 } else { refused += 1 }
         }
@@ -255,7 +397,7 @@ fn lengths_that_nobody_can_hold_are_refused_before_anything_is_allocated() {
                 .map(|(at, byte)| if at == 0 { byte | (major << 5) } else { *byte })
                 .collect();
             for envelope in [&[][..], &[0x82], &[0x84], &[0xa6, 0x00], &[0xa7, 0x00]] {
-                for (_, fuzz) in &FUZZERS[..6] {
+                for (_, fuzz) in &FUZZERS[..11] {
                     assert!(!fuzz(&[envelope, &huge].concat()));
                 }
             }

@@ -10,7 +10,9 @@ use thicket_protocol::limits::{
     BATCH_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX, COVERS_MAX, ENTRY_BYTES_MAX, HEAD_AND_ITEMS_BYTES_MAX,
     PACK_KEYS_MAX, SEAL_EPOCHS_MAX, TAG_BYTES, XWING_ENCAPSULATION_BYTES, XWING_PUBLIC_BYTES,
 };
-use thicket_protocol::record::{Batch, BodyParts, ChainPoint, Head, Item, ItemKind, ItemRef, RecordError};
+use thicket_protocol::record::{
+    Batch, BodyParts, ChainPoint, Head, Item, ItemKind, ItemRef, Receipt, ReceiptBody, RecordError,
+};
 
 use crate::samples;
 
@@ -253,6 +255,19 @@ fn an_entry_after_the_last_number_does_not_panic() {
 }
 
 #[test]
+fn the_dead_bodies_of_a_receipt_ascend() {
+    let sign = |dead: &[u8]| {
+        Receipt::sign(ReceiptBody { dead: dead.to_vec(), ..samples::receipt_body() }, &samples::server())
+    };
+    for fine in [&[][..], &[0], &[0, 1, 255]] {
+        sign(fine).expect("ascending");
+    }
+    for refused in [&[0, 0][..], &[1, 0]] {
+        assert!(matches!(sign(refused), Err(RecordError::Contradiction(_))));
+    }
+}
+
+#[test]
 fn a_prekey_is_an_x_wing_key_to_which_somebody_can_seal() {
     let good = samples::xwing_public("prekey");
     assert_eq!(good.len(), XWING_PUBLIC_BYTES);
@@ -274,7 +289,7 @@ fn a_prekey_is_an_x_wing_key_to_which_somebody_can_seal() {
     assert!(matches!(PrekeyStatement::sign(body, &samples::device()), Err(KeyError::UnusablePrekey)));
 }
 
-fn many_epochs(count: usize) -> Vec<SpaceEpoch> {
+pub(crate) fn many_epochs(count: usize) -> Vec<SpaceEpoch> {
     let space = |n: usize| {
         let mut id = [0; 16];
         id[8..].copy_from_slice(&u64::try_from(n).expect("counts are small").to_be_bytes());

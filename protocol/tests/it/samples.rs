@@ -3,7 +3,9 @@
 use minicbor::bytes::ByteVec;
 use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::cbor;
-use thicket_protocol::frame::TeamPrefix;
+use thicket_protocol::frame::{
+    Change, Hello, Numbered, Peer, Refusal, Reply, Request, TeamPrefix, Tip, Tips, TipsBody, VaultAt,
+};
 use thicket_protocol::governance::{
     Act, Admits, Author, Entry, EpochTurn, NewSpace, Realm, Role, ShredList, SpaceKind,
 };
@@ -144,6 +146,94 @@ pub(crate) fn server_address() -> ServerAddress {
 
 pub(crate) fn invite_code() -> InviteCode {
     InviteCode { secret: [0x61; 16], team: TeamPrefix::from(TEAM), server: server_address() }
+}
+
+pub(crate) const EXPORTER: [u8; 32] = [0x8e; 32];
+
+/// A device's hello, and that of an invite's holder.
+pub(crate) fn hellos() -> [(&'static str, Hello); 2] {
+    let (device, paper) = (device(), invite());
+    let by_device = Peer::Device { team: TEAM, key: device.public_key() };
+    let by_paper = Peer::Paper { team: TeamPrefix::from(TEAM), key: paper.public_key() };
+    [
+        ("hello_device", Hello::sign(by_device, &EXPORTER, &device)),
+        ("hello_paper", Hello::sign(by_paper, &EXPORTER, &paper)),
+    ]
+}
+
+/// One request of every kind; what is carried is short here, and the vectors of the carried things are elsewhere.
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
+    let carried = |label: &str| stream(label, 24);
+    let vaults = vec![
+        VaultAt { space: SPACE, epoch: 2, version: 300 },
+        VaultAt { space: SpaceId::from_bytes([0x41; 16]), epoch: 1, version: 0 },
+    ];
+    let mut requests: Vec<_> =
+        hellos().into_iter().map(|(name, hello)| (name, Request::Hello(hello))).collect();
+    let (packs, seals) =
+        (vec![carried("pack").into()], vec![carried("seal").into(), carried("other").into()]);
+    requests.extend([
+        ("pull_gov", Request::PullGov { from: 8 }),
+        ("put_entry", Request::PutEntry { entry: carried("entry"), packs, seals }),
+        ("pull_keys", Request::PullKeys { statements: 40, seals: 0, vaults }),
+        ("put_statement", Request::PutStatement(carried("statement"))),
+        ("put_seal", Request::PutSeal(carried("seal"))),
+        ("put_pack", Request::PutPack(carried("pack"))),
+        ("pull", Request::Pull { space: SPACE, after: 70_000 }),
+        ("push", Request::Push(carried("batch"))),
+        ("subscribe", Request::Subscribe),
+    ]);
+    requests
+}
+
+/// One reply of every kind, and of every shape that a kind has.
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let carried = |label: &str| stream(label, 24);
+    let numbered = |serial, label| Numbered { serial, bytes: carried(label) };
+    let entries = vec![carried("entry").into(), carried("next entry").into()];
+    let statements = vec![numbered(41, "statement"), numbered(300, "other statement")];
+    let (seals, packs) = (vec![numbered(1, "seal")], vec![carried("pack").into()]);
+    let (first, batches) = (70_001, vec![carried("batch").into()]);
+    vec![
+        ("welcome", Reply::Welcome { tips: carried("tips"), statements: 300, seals: 1 }),
+        ("gov", Reply::Gov { entries, more: true }),
+        ("appended", Reply::Appended(GOV)),
+        ("keys", Reply::Keys { statements, seals, packs, more: false }),
+        ("stored", Reply::Stored),
+        ("batches", Reply::Batches { space: SPACE, first, batches, more: false }),
+        ("receipt", Reply::Receipt(carried("receipt"))),
+        ("refused", Reply::Refused(Refusal::Behind)),
+        ("changed_gov", Reply::Changed(Change::Gov)),
+        ("changed_keys", Reply::Changed(Change::Keys)),
+        ("changed_space", Reply::Changed(Change::Space(SPACE, 70_001))),
+        ("draining", Reply::Draining),
+    ]
+}
+
+pub(crate) fn tips_body() -> TipsBody {
+    let tip = |fill: u8, pos, vault| Tip {
+        space: SpaceId::from_bytes([fill; 16]),
+        at: ChainPoint { pos, root: hash(0x85) },
+        vault,
+    };
+    TipsBody {
+        v: VERSION,
+        suite: SUITE,
+        team: TEAM,
+        incarnation: INCARNATION,
+        now_ms: 1_800_000_000_000,
+        gov: Some(GOV),
+        spaces: vec![tip(0x40, 70_001, 1_000), tip(0x41, 1, 1)],
+    }
+}
+
+pub(crate) fn tips() -> Tips {
+    Tips::sign(tips_body(), &server()).expect("the sample fits its format")
+}
+
+/// Tips of a server that does not know the team.
+pub(crate) fn tips_unknown_body() -> TipsBody {
+    TipsBody { gov: None, spaces: Vec::new(), now_ms: -1, ..tips_body() }
 }
 
 /// An X-Wing public key that every check lets through: reduced coefficients, then the seed and the X25519 half.
@@ -301,6 +391,10 @@ pub(crate) fn signed_seal(body: &[u8], signer: &Signer) -> Vec<u8> {
 
 pub(crate) fn signed_receipt(body: &[u8], signer: &Signer) -> Vec<u8> {
     signed("thicket/receipt/1", Purpose::Receipt, body, signer)
+}
+
+pub(crate) fn signed_tips(body: &[u8], signer: &Signer) -> Vec<u8> {
+    signed("thicket/tips/1", Purpose::Tips, body, signer)
 }
 
 pub(crate) fn signed_batch(head: &[u8], items: &[u8], bodies: &[Vec<u8>], signer: &Signer) -> Vec<u8> {

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use thicket_protocol::cbor::{self, CborError, DEPTH_MAX};
+use thicket_protocol::frame::{self, Request, Tips};
 use thicket_protocol::governance::{Act, Entry, EntryError};
 use thicket_protocol::keys::{KeyError, Pack, PrekeyStatement, Seal};
-use thicket_protocol::record::{Batch, RecordError};
+use thicket_protocol::record::{Batch, Receipt, RecordError};
 
 use crate::round_trip::config;
 use crate::samples;
@@ -113,6 +114,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config(48))]
+
+    #[test]
+    fn an_unknown_key_of_a_receipt_or_of_tips_survives(value in any_value()) {
+        let server = samples::server();
+        let body = samples::with_key_99(&cbor::encode(&samples::receipt_body()), &value);
+        let bytes = samples::signed_receipt(&body, &server);
+        let read = Receipt::decode(&bytes).expect("an unknown key is no error");
+        prop_assert!(read.verify(&server.public_key()).is_ok());
+        prop_assert_eq!((read.body(), read.bytes()), (&samples::receipt_body(), bytes.as_slice()));
+
+        let body = samples::with_key_99(&cbor::encode(&samples::tips_body()), &value);
+        let bytes = samples::signed_tips(&body, &server);
+        let read = Tips::decode(&bytes).expect("an unknown key is no error");
+        prop_assert!(read.verify(&server.public_key()).is_ok());
+        prop_assert_eq!((read.body(), read.bytes()), (&samples::tips_body(), bytes.as_slice()));
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_frame_is_passed_over(value in any_value()) {
+        let request = Request::PullGov { from: 8 };
+        let bytes = frame::encode(&request);
+        let (variant, map) = bytes.split_at(2);
+        let bytes = [variant, &samples::with_key_99(map, &value)].concat();
+        prop_assert_eq!(frame::decode::<Request>(&bytes).expect("an unknown key is no error"), request);
+    }
+}
+
 /// A later version may add to a place or to an item; the pair of a variant's number and content stays a pair.
 #[test]
 fn an_array_inside_signed_bytes_may_be_longer_unless_it_is_a_variant() {
@@ -185,6 +215,12 @@ fn a_later_version_or_suite_is_named_and_not_read() {
                 "{error}"
             );
         };
+        let body = changed(&cbor::encode(&samples::receipt_body()), version, of);
+        assert!(
+            matches!(Receipt::decode(&samples::signed_receipt(&body, &device)), Err(RecordError::Version { v, suite }) if (v, suite) == (version, of))
+        );
+        let body = changed(&cbor::encode(&samples::tips_body()), version, of);
+        assert!(Tips::decode(&samples::signed_tips(&body, &device)).is_err());
         let body = changed(&cbor::encode(&samples::prekey_body(&device)), version, of);
         named(
             PrekeyStatement::decode(&samples::signed_statement(&body, &device)).expect_err("another version"),

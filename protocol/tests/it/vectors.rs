@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use thicket_protocol::cbor;
+use thicket_protocol::frame::{self, Refusal, Reply, Request, Tips};
 use thicket_protocol::governance::{Act, Entry};
 use thicket_protocol::ids::{DeviceId, TeamId};
 use thicket_protocol::keys::{Pack, PrekeyStatement, Seal, vault_hash};
@@ -68,6 +69,21 @@ fn made() -> BTreeMap<String, Vec<u8>> {
             put("team-id", entry.hash().as_bytes().to_vec());
         }
     }
+    for (name, request) in samples::requests() {
+        put(&format!("request-{name}"), frame::encode(&request));
+    }
+    for (name, reply) in samples::replies() {
+        put(&format!("reply-{name}"), frame::encode(&reply));
+    }
+    put("tips", samples::tips().bytes().to_vec());
+    let unknown = Tips::sign(samples::tips_unknown_body(), &samples::server()).expect("it fits its format");
+    put("tips-unknown_team", unknown.bytes().to_vec());
+    for (name, hello) in samples::hellos() {
+        put(&format!("exporter_context-{name}"), hello.peer.exporter_context().to_vec());
+    }
+    put("invite_code", samples::invite_code().to_string().into_bytes());
+    put("invite_seed", samples::invite_code().seed().to_vec());
+    put("server_address", samples::server_address().to_string().into_bytes());
     put("statement", samples::statement(&samples::device()).bytes().to_vec());
     let seal = Seal::sign(samples::seal_body(), &samples::device()).expect("the sample fits its format");
     put("seal", seal.bytes().to_vec());
@@ -137,6 +153,26 @@ fn every_stored_vector_decodes_verifies_and_says_what_the_sample_says() {
     let receipt = Receipt::decode(&stored["receipt"]).expect("a receipt");
     receipt.verify(&samples::server().public_key()).expect("signed by the server");
     assert_eq!(receipt, samples::receipt());
+    for (name, request) in samples::requests() {
+        let read: Request = frame::decode(&stored[&format!("request-{name}")]).expect("a request");
+        assert_eq!(read, request, "{name}");
+        if let Request::Hello(hello) = read {
+            hello.verify(&samples::EXPORTER).expect("signed by the peer");
+        }
+    }
+    for (name, reply) in samples::replies() {
+        let read: Reply = frame::decode(&stored[&format!("reply-{name}")]).expect("a reply");
+        assert_eq!(read, reply, "{name}");
+    }
+    for (name, body) in [("tips", samples::tips_body()), ("tips-unknown_team", samples::tips_unknown_body())]
+    {
+        let tips = Tips::decode(&stored[name]).expect("tips");
+        tips.verify(&samples::server().public_key()).expect("signed by the server");
+        assert_eq!(*tips.body(), body);
+    }
+    let text = |name: &str| String::from_utf8(stored[name].clone()).expect("text");
+    assert_eq!(text("invite_code").parse(), Ok(samples::invite_code()));
+    assert_eq!(text("server_address").parse(), Ok(samples::server_address()));
     for (name, act) in samples::acts() {
         let entry = Entry::decode(&stored[&format!("entry-{name}")]).expect("an entry");
         let (made, key) = samples::entry(act);
@@ -188,6 +224,16 @@ fn hashes_are_what_the_page_says() {
     assert_eq!(stored["chain-1"], [&[0x82, 0x01, 0x58, 0x20], root.as_slice()].concat());
     let root = hash("thicket/root/1", &[&root, &[0x8b; 32]]);
     assert_eq!(stored["chain-2"], [&[0x82, 0x02, 0x58, 0x20], root.as_slice()].concat());
+    let connection = hash("thicket/connection/1", &[&samples::EXPORTER]);
+    for (name, hello) in samples::hellos() {
+        let said = [b"thicket/sig/connection/1".as_slice(), &[0], &connection].concat();
+        ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, hello.peer.key())
+            .verify(&said, hello.proof.as_bytes())
+            .expect(name);
+    }
+    assert_eq!(stored["exporter_context-hello_device"], [&[0][..], &[0x10; 32]].concat());
+    assert_eq!(stored["exporter_context-hello_paper"], [&[1][..], &[0x10; 16], &[0; 16]].concat());
+    assert_eq!(hash("thicket/invite/1", &[&[0x61; 16]]), stored["invite_seed"]);
     let genesis = &stored["entry-genesis"];
     let body = &genesis[4..genesis.len() - 66];
     assert_eq!(genesis[..2], [0x82, 0x59], "an envelope begins with a body of 256 bytes or more");
@@ -196,6 +242,28 @@ fn hashes_are_what_the_page_says() {
         TeamId::from_slice(&stored["team-id"]).is_some()
             && DeviceId::from_slice(&stored["device-id"]).is_some()
     );
+}
+
+/// A request, reply or refusal added to the code without a vector fails here: numbers are given without gaps.
+#[test]
+fn every_frame_has_a_vector() {
+    fn known<F: frame::Frame>(most: u8) -> BTreeSet<u8> {
+        let known = |index: &u8| match cbor::decode::<F>(&[0x82, *index, 0x80]) {
+            Ok(_) => true,
+            Err(cbor::CborError::Shape(error)) => !error.is_unknown_variant(),
+            Err(_) => false,
+        };
+        (0..most).filter(known).collect()
+    }
+    let requests: BTreeSet<u8> =
+        samples::requests().iter().map(|(_, request)| frame::encode(request)[1]).collect();
+    assert_eq!(requests, known::<Request>(24));
+    assert_eq!(requests, (0..10).collect());
+    let replies: BTreeSet<u8> = samples::replies().iter().map(|(_, reply)| frame::encode(reply)[1]).collect();
+    assert_eq!(replies, known::<Reply>(24));
+    assert_eq!(replies, (0..10).collect());
+    let refusals: Vec<u8> = Refusal::ALL.iter().map(|refusal| cbor::encode(refusal)[0]).collect();
+    assert_eq!(refusals, (0..21).collect::<Vec<u8>>());
 }
 
 /// An act added to the code without a vector fails here: numbers are given without gaps.
