@@ -6,7 +6,13 @@
 
 pub(crate) mod core_db;
 pub(crate) mod derived_db;
+mod error;
 mod file;
+#[cfg(test)]
+mod file_tests;
+mod statements;
+mod wal;
 
-pub use self::file::{CORE_FILE, DERIVED_FILE, HomeLock, LOCK_FILE, StoreError};
+pub use self::error::StoreError;
+pub use self::file::{CORE_FILE, DERIVED_FILE, HomeLock, LOCK_FILE};
 pub(crate) use self::file::{Database, Durability};

@@ -232,6 +232,9 @@ pub enum Observed {
 }
 
 impl Observed {
+    /// How many bytes [`Self::sort_key`] has.
+    pub(crate) const SORT_KEY_BYTES: usize = 11;
+
     /// The civil day, in the zone where it was lived.
     pub fn day(self) -> Day {
         match self {
@@ -251,6 +254,19 @@ impl Observed {
                 self.day() >= start.day()
             }
         }
+    }
+
+    /// Bytes that sort as the values do: day, time of the day in ms, form, and the zone, later instants last.
+    pub(crate) fn sort_key(self) -> [u8; Self::SORT_KEY_BYTES] {
+        let (day, day_ms, form, _, offset) = self.order();
+        let mut key = [0; Self::SORT_KEY_BYTES];
+        let day = (day.unix_days() ^ i32::MIN).to_be_bytes();
+        // On one day at one local time the instant is the later, the farther west the zone lies.
+        let zone = (!offset ^ i16::MIN).to_be_bytes();
+        let day_ms = u32::try_from(day_ms).expect("a day has under 2^32 ms").to_be_bytes();
+        let bytes = day.into_iter().chain(day_ms).chain([form]).chain(zone);
+        key.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        key
     }
 
     fn order(self) -> (Day, i64, u8, i64, i16) {
@@ -310,6 +326,8 @@ impl fmt::Display for Observed {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests index what they made")]
+
     use proptest::prelude::*;
     use thicket_protocol::cbor;
 
@@ -430,6 +448,27 @@ mod tests {
             };
             prop_assert_eq!(observed.to_string().parse(), Ok(observed));
             prop_assert_eq!(cbor::decode::<Observed>(&cbor::encode(&observed)).expect("decodes"), observed);
+        }
+
+        #[test]
+        fn sort_keys_sort_as_the_times_do(
+            days in prop::array::uniform2(-3_i32..3),
+            quarters in prop::array::uniform2(-600_i64..600),
+            offsets in prop::array::uniform2(-4_i16..4),
+            kinds in prop::array::uniform2(0_u8..7),
+        ) {
+            let [one, other] = [0_usize, 1].map(|at| {
+                let day = Day::from_unix_days(days[at]).expect("in range");
+                match kinds[at] {
+                    0 => Observed::Day(day),
+                    1 => Observed::Part(day, PartOfDay::Morning),
+                    2 => Observed::Part(day, PartOfDay::Night),
+                    _ => Observed::Minute(
+                        Moment::new(quarters[at] * 15 * MINUTE_MS, offsets[at] * 180).expect("in range"),
+                    ),
+                }
+            });
+            prop_assert_eq!(one.sort_key().cmp(&other.sort_key()), one.cmp(&other), "{} {}", one, other);
         }
 
         #[test]
