@@ -27,6 +27,9 @@ pub enum ClientError {
         /// What the session waited for.
         waits_for: &'static str,
     },
+    /// The home was closed, or its keeper fell.
+    #[error("the home is closed")]
+    Closed,
     /// The session ended.
     #[error(transparent)]
     Sync(SyncError),
@@ -50,6 +53,7 @@ impl ClientError {
                 matches!(error, SyncError::Protocol(_) | SyncError::TimedOut | SyncError::Draining)
             }
             Self::Home(error) => matches!(error, HomeError::Busy),
+            Self::Closed => false,
         }
     }
 }

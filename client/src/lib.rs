@@ -1,7 +1,7 @@
 //! Thicket over QUIC: what carries a home's sync session to a server and back.
 //!
-//! [`run`] does one errand and returns, [`watch`] stays connected between errands while other processes use the home.
-//! and a [`Keeper`] owns the home of an app on a thread of its own. All three pump the same
+//! [`run`] does one errand and returns, [`watch()`] stays connected while other processes use the home, and a [`Keeper`]
+//! owns the home of an app on a thread of its own. All three pump the same
 //! [`thicket_core::sync::SyncSession`] over a [`link::Link`]; no rule of the notebook lives here.
 //!
 //! ```no_run
@@ -18,7 +18,12 @@
 mod backoff;
 mod error;
 mod frames;
+pub mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 pub mod link;
+#[cfg(test)]
+mod link_tests;
 mod pin;
 mod pump;
 mod run;
@@ -26,6 +31,7 @@ mod stop;
 pub mod watch;
 
 pub use self::error::ClientError;
+pub use self::keeper::Keeper;
 pub use self::run::{Limits, run};
 pub use self::stop::Stop;
 pub use self::watch::{WatchEvent, watch};

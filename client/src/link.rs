@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, TransportConfig, TransportErrorCode,
-    VarInt,
+    ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, ReadError, TransportConfig,
+    TransportErrorCode, VarInt,
 };
 use thicket_protocol::address::ServerAddress;
 use thicket_protocol::frame::EXPORTER_LABEL;
@@ -37,6 +37,15 @@ pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(20);
 const SERVER_NAME: &str = "thicket";
 /// The alert of a peer that shares no application protocol (RFC 7301, section 3.2).
 const NO_APPLICATION_PROTOCOL: u64 = 120;
+
+/// What moved on a link.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A frame came.
+    Frame(Vec<u8>),
+    /// QUIC has taken the frame that was to be sent.
+    Sent,
+}
 
 /// A connection with its one stream.
 #[derive(Debug)]
@@ -76,6 +85,19 @@ impl Link {
     /// [`ClientError::Interrupted`]; [`ClientError::Sync`] for a frame that is larger than a frame may be.
     pub async fn receive(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
         self.reader.next().await
+    }
+
+    /// Waits until a frame has come or the one that is being sent is taken: a server that is busy sending must still be
+    /// heard while it does not read. Cancel-safe.
+    pub(crate) async fn step(&mut self) -> Result<Step, ClientError> {
+        let busy = self.writer.is_busy();
+        tokio::select! {
+            frame = self.reader.next() => match frame? {
+                Some(frame) => Ok(Step::Frame(frame)),
+                None => Err(lost(ReadError::ClosedStream)),
+            },
+            sent = self.writer.flush(), if busy => sent.map(|()| Step::Sent),
+        }
     }
 
     /// Goes on from another socket: the device has changed its network.

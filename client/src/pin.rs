@@ -5,16 +5,13 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime, alg_id};
+use rustls::sign::public_key_to_spki;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme, version::TLS13,
 };
 use thicket_protocol::frame::ALPN;
 use thicket_protocol::ids::PublicKey;
-
-/// What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410, section 4).
-const ED25519_SPKI_PREFIX: [u8; 12] =
-    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Makes a TLS 1.3 configuration that takes a server of this key and no other; nothing is resumed, nothing sent early.
 pub(crate) fn tls_config(key: &PublicKey) -> ClientConfig {
@@ -35,14 +32,19 @@ pub(crate) fn tls_config(key: &PublicKey) -> ClientConfig {
 /// Takes a server that proves one key.
 #[derive(Debug)]
 struct PinnedKey {
-    spki: Vec<u8>,
+    spki: SubjectPublicKeyInfoDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
 impl PinnedKey {
     fn new(key: &PublicKey, provider: Arc<CryptoProvider>) -> Self {
-        Self { spki: [&ED25519_SPKI_PREFIX, key.as_bytes().as_slice()].concat(), provider }
+        Self { spki: spki(key), provider }
     }
+}
+
+/// Writes a key as SubjectPublicKeyInfo (RFC 8410, section 4).
+pub(crate) fn spki(key: &PublicKey) -> SubjectPublicKeyInfoDer<'static> {
+    public_key_to_spki(&alg_id::ED25519, key.as_bytes())
 }
 
 impl ServerCertVerifier for PinnedKey {
@@ -55,7 +57,7 @@ impl ServerCertVerifier for PinnedKey {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if end_entity.as_ref() == self.spki {
+        if end_entity.as_ref() == self.spki.as_ref() {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))

@@ -11,8 +11,7 @@ use thicket_core::time::Moment;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::ClientError;
-use crate::frames::lost;
-use crate::link::{self, Link};
+use crate::link::{self, Link, Step};
 
 /// The device's clock.
 pub(crate) type Clock<'c> = dyn Fn() -> Moment + Sync + 'c;
@@ -51,22 +50,13 @@ impl Pump {
     /// Waits until there is something to take. Cancel-safe.
     pub(crate) async fn wait(&mut self, clock: &Clock<'_>) -> Result<Arrival, ClientError> {
         let due = self.session.poll_timeout().map(|due_ms| until(due_ms, clock()));
-        let Link { writer, reader, .. } = &mut self.link;
-        let busy = writer.is_busy();
-        // Reading and writing in turn: a server that is busy sending must still be heard while it does not read.
-        let moved = async {
-            tokio::select! {
-                frame = reader.next() => match frame? {
-                    Some(frame) => Ok(Arrival::Frame(frame)),
-                    None => Err(lost(EndOfStream)),
-                },
-                sent = writer.flush(), if busy => sent.map(|()| Arrival::Sent),
-            }
-        };
         tokio::select! {
             // What has come is taken first: a home that was busy for long is no reason to call the server silent.
             biased;
-            arrival = moved => arrival,
+            step = self.link.step() => Ok(match step? {
+                Step::Frame(frame) => Arrival::Frame(frame),
+                Step::Sent => Arrival::Sent,
+            }),
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Ok(Arrival::Timeout),
         }
     }
@@ -121,11 +111,6 @@ impl Pump {
         self.link.close().await;
     }
 }
-
-/// The server ended its side of the stream.
-#[derive(Debug, thiserror::Error)]
-#[error("the server ended the stream")]
-struct EndOfStream;
 
 /// How long it is from `now` until that time; nothing when it has passed.
 fn until(due_ms: i64, now: Moment) -> Duration {

@@ -92,7 +92,7 @@ async fn pump_until_done(
 }
 
 /// How the errand ended, if this is its end.
-fn end_of_errand(event: SyncEvent) -> Option<Outcome> {
+pub(crate) fn end_of_errand(event: SyncEvent) -> Option<Outcome> {
     if let SyncEvent::Settled(outcome) = event {
         return Some(outcome);
     }

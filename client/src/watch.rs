@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use thicket_core::entropy::SystemEntropy;
-use thicket_core::home::{Home, HomeError, NotResumed, PausedHome};
+use thicket_core::home::{Home, NotResumed, PausedHome};
 use thicket_core::store::CORE_FILE;
 use thicket_core::sync::{Errand, SyncEvent, SyncSession};
 use thicket_core::time::Moment;
@@ -237,8 +237,8 @@ impl Watch<'_> {
         loop {
             paused = match paused.resume((self.clock)()) {
                 Ok(home) => return Ok(Resumed::Open(Box::new(home))),
-                Err(NotResumed { paused, error: HomeError::Busy }) => *paused,
-                Err(NotResumed { error, .. }) => return Err(error.into()),
+                Err(NotResumed::Busy(paused)) => *paused,
+                Err(NotResumed::Failed(error)) => return Err(error.into()),
             };
             if !told && Instant::now() >= told_at {
                 told = true;

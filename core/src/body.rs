@@ -175,6 +175,26 @@ pub const fn bucket(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// Pads what travels uncompressed (a signed object): its length as u32 in little endian, the bytes, and zeros up to
+/// [`bucket`].
+pub fn pad(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("an object has far fewer than 2^32 bytes");
+    let mut padded = Vec::with_capacity(bucket(4 + bytes.len()));
+    padded.extend_from_slice(&length.to_le_bytes());
+    padded.extend_from_slice(bytes);
+    padded.resize(bucket(4 + bytes.len()), 0);
+    padded
+}
+
+/// Takes off what [`pad`] puts on; anything else is refused.
+pub fn unpad(padded: &[u8]) -> Result<&[u8], BodyError> {
+    let (length, rest) = padded.split_first_chunk().ok_or(BodyError::Padding)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| BodyError::Padding)?;
+    let (bytes, zeros) = rest.split_at_checked(length).ok_or(BodyError::Padding)?;
+    let is_padding = padded.len() == bucket(4 + length) && zeros.iter().all(|byte| *byte == 0);
+    if is_padding { Ok(bytes) } else { Err(BodyError::Padding) }
+}
+
 /// The heads of a document from all opened bodies of its generation, each with its base and its result: the union of
 /// the results without every base that was superseded. The order of the bodies does not matter.
 pub fn combine_heads<'h>(bodies: impl IntoIterator<Item = (&'h Heads, &'h Heads)>) -> Heads {
@@ -231,6 +251,24 @@ mod tests {
             assert!(padded - bytes <= allowed, "{bytes}");
             assert!(bytes < 1920 || (padded - bytes) * 100 <= bytes * 7, "{bytes}");
         }
+    }
+
+    #[test]
+    fn only_padding_as_written_is_taken_off() {
+        for length in [0, 1, 59, 60, 61, 1020, 1021, 5000] {
+            let bytes = vec![7; length];
+            let padded = pad(&bytes);
+            assert_eq!(unpad(&padded).expect("as written"), bytes);
+            assert!(unpad(padded.get(1..).expect("not empty")).is_err(), "{length}");
+            assert!(unpad(&[padded.clone(), vec![0; 64]].concat()).is_err(), "{length}");
+            let mut marked = padded;
+            if bucket(4 + length) > 4 + length {
+                *marked.last_mut().expect("not empty") = 1;
+                assert!(unpad(&marked).is_err(), "{length}");
+            }
+        }
+        assert!(unpad(&[0xff; 64]).is_err());
+        assert!(unpad(&[]).is_err());
     }
 
     #[test]

@@ -382,8 +382,8 @@ impl NoteDocument {
         self.update(Field::Title, &draft.title.units())?;
         self.update(Field::Text, &draft.text.units())?;
         // What names the generation and its origin stays the shared note's own.
-        let Meta { note, parent, draft_of, author, recorded, .. } = shared;
-        self.set_meta(&Meta { note, parent, draft_of, author, recorded, ..draft.meta.clone() })
+        let Meta { note, parent, draft_of, author, recorded, ended, .. } = shared;
+        self.set_meta(&Meta { note, parent, draft_of, author, recorded, ended, ..draft.meta.clone() })
     }
 
     fn object(&self, key: &'static str) -> Result<ObjId, DocumentError> {

@@ -33,11 +33,12 @@ fn meta() -> Meta {
         author: MemberId::from_bytes([2; 16]),
         encounter: None,
         layer: Layer::Observation,
-        observed: "2026-11-24".to_owned(),
-        recorded: "2026-11-25T09:00:00+00:00".to_owned(),
+        observed: "2026-11-24".parse().expect("a day"),
+        recorded: "2026-11-25T09:00:00+00:00".parse().expect("a moment"),
         provenance: Provenance::Typed,
         about: BTreeSet::new(),
         nobody: false,
+        ended: false,
     }
 }
 
@@ -90,6 +91,7 @@ fn what_was_written_is_read_back() {
         provenance: Provenance::Dictated,
         about,
         nobody: true,
+        ended: true,
         ..meta()
     };
     let title = [units("With "), vec![token(1)]].concat();
@@ -284,6 +286,7 @@ fn a_draft_merges_with_what_others_wrote_meanwhile_as_one_change() {
     draft.text = Prose::from_units(&edited);
     draft.title = Prose::from_units(&units("Titles"));
     draft.meta.about.insert(person(2));
+    draft.meta.ended = true;
     splice(&mut shared, 17, 0, &units(" early"));
     shared.commit().expect("an edit");
 
@@ -298,7 +301,7 @@ fn a_draft_merges_with_what_others_wrote_meanwhile_as_one_change() {
         [units("He came with "), vec![token(1)], units(". She left early.")].concat()
     );
     assert_eq!((view.title.text(), &view.meta.draft_of), ("Titles", &None));
-    assert!(view.meta.about.contains(&person(2)));
+    assert!(view.meta.about.contains(&person(2)) && !view.meta.ended);
     // Done again after a crash it is the same change; and the device goes on writing under its own name.
     assert_eq!(again.apply_draft(&base, &draft).expect("known heads"), Some(change));
     splice(&mut shared, 0, 0, &units("x"));

@@ -4,7 +4,13 @@
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
 mod consent;
+mod derive;
+mod documents;
 mod error;
+mod exchange;
+mod folder;
+mod journal;
+mod keep;
 mod keys;
 mod ledgers;
 mod notes;
@@ -15,14 +21,20 @@ mod release;
 mod status;
 mod take;
 mod team;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::Transaction;
 use thicket_protocol::address::InviteCode;
+use thicket_protocol::cbor;
+use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, TeamId};
 use thicket_protocol::team::Team;
+use zeroize::Zeroizing;
 
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
+use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
@@ -31,15 +43,19 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, SpeakerTurn, StampShown,
-    SubjectShown,
+    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
-pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status, Verification};
+pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
+use self::team::Foundation;
 pub use self::team::{Founded, Founding, NotebookShown};
+pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
-use crate::ring::{Ring, RingContents, Wrapping};
-use crate::store::{Database, HomeLock};
+use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
+use crate::seal::make_prekey;
+use crate::secret::{DatabaseKey, IdentitySeed, LocalKey};
+use crate::store::core_db::{self, Sealer, Setting};
+use crate::store::{Database, Durability, HomeLock, StoreError, derived_db};
 use crate::time::Moment;
 
 /// One device's folder, unlocked.
@@ -59,6 +75,7 @@ pub struct Home {
     team: Option<Team>,
     keys: Keyring,
     ledgers: Ledgers,
+    documents: Documents,
 }
 
 impl Home {
@@ -70,14 +87,22 @@ impl Home {
         wrapping: Wrapping<'_>,
         founding: &Founding,
         now: Moment,
-        entropy: Box<dyn Entropy>,
+        mut entropy: Box<dyn Entropy>,
     ) -> Result<(Self, Founded), HomeError> {
-        todo!()
+        let lock = folder::begin(folder)?;
+        let mut secrets = draw_secrets(entropy.as_mut());
+        let foundation = Foundation::draw(founding, &mut secrets, now, entropy.as_mut())?;
+        let founded = foundation.founded;
+        let write = |tx: &Transaction<'_>, sealer: &mut Sealer<'_>| foundation.write(tx, sealer);
+        let opened = make_files(folder, wrapping, secrets, entropy.as_mut(), write)?;
+        let home = Self::assemble(folder, lock, entropy, opened, now)?;
+        Ok((home, founded))
     }
 
     /// Makes the home of a device that is to join a team: its identity and first prekey, nothing of the team yet.
     ///
-    /// Called again on the same folder with the same code it opens what is there, so that a join that was cut short can go on. [`crate::sync::Errand::Join`] does the rest.
+    /// Called again on the same folder with the same code it opens what is there, so that a join that was cut short can go on; with another code while no team
+    /// has admitted the device, it goes on with that. [`crate::sync::Errand::Join`] does the rest.
     pub fn prepare_join(
         folder: &Path,
         wrapping: Wrapping<'_>,
@@ -85,9 +110,52 @@ impl Home {
         member: Name,
         device: Name,
         now: Moment,
-        entropy: Box<dyn Entropy>,
+        mut entropy: Box<dyn Entropy>,
     ) -> Result<Self, HomeError> {
-        todo!()
+        let (code_text, server) = (Zeroizing::new(code.to_string()), code.server.to_string());
+        let names = cbor::encode(&(member, device));
+        let settings = [
+            (Setting::Joining, code_text.as_bytes()),
+            (Setting::OwnNames, names.as_slice()),
+            (Setting::Server, server.as_bytes()),
+        ];
+        if folder::holds_home(folder) {
+            return Self::open(folder, wrapping, now, entropy)?.join_again(code, &code_text, &settings);
+        }
+        let lock = folder::begin(folder)?;
+        let mut secrets = draw_secrets(entropy.as_mut());
+        secrets.team = team::known_prefix(code.team);
+        let opened = make_files(folder, wrapping, secrets, entropy.as_mut(), |tx, sealer| {
+            settings
+                .iter()
+                .try_for_each(|(name, value)| Ok(core_db::set_setting(tx, sealer, *name, Some(value))?))
+        })?;
+        Self::assemble(folder, lock, entropy, opened, now)
+    }
+
+    fn join_again(
+        mut self,
+        code: &InviteCode,
+        code_text: &str,
+        settings: &[(Setting, &[u8])],
+    ) -> Result<Self, HomeError> {
+        let before = core_db::setting(self.core.read(), &self.secrets.local, Setting::Joining)?;
+        if before.as_deref().is_some_and(|before| before.as_slice() == code_text.as_bytes()) {
+            return Ok(self);
+        }
+        let team = team::known_prefix(code.team);
+        if self.secrets.member.is_some() || (self.team.is_some() && self.secrets.team != team) {
+            return Err(HomeError::Occupied);
+        }
+        self.secrets.team = team;
+        self.write_ring()?;
+        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
+        self.core.write(Durability::Full, |tx| {
+            settings.iter().try_for_each(|(name, value)| {
+                Ok::<_, HomeError>(core_db::set_setting(tx, &mut sealer, *name, Some(value))?)
+            })
+        })?;
+        Ok(self)
     }
 
     /// Opens a home; derived.db is made again where it is missing or damaged, and catches up with core.db.
@@ -95,20 +163,68 @@ impl Home {
         folder: &Path,
         wrapping: Wrapping<'_>,
         now: Moment,
-        entropy: Box<dyn Entropy>,
+        mut entropy: Box<dyn Entropy>,
     ) -> Result<Self, HomeError> {
-        todo!()
+        if !folder::holds_home(folder) {
+            return Err(HomeError::NotFound(Thing::Home));
+        }
+        let lock = HomeLock::take(folder)?;
+        let (mut ring, secrets) = Ring::open(folder, wrapping)?;
+        heal(&mut ring, &secrets, entropy.as_mut())?;
+        let opened = open_files(folder, ring, secrets)?;
+        Self::assemble(folder, lock, entropy, opened, now)
+    }
+
+    /// Reads what the files say into memory, and does what a crash has left to do.
+    fn assemble(
+        folder: &Path,
+        lock: HomeLock,
+        entropy: Box<dyn Entropy>,
+        opened: Opened,
+        now: Moment,
+    ) -> Result<Self, HomeError> {
+        folder::finish(folder)?;
+        let Opened { ring, core, derived, secrets } = opened;
+        let team = read_team(&core)?;
+        let mut home = Self {
+            folder: folder.to_owned(),
+            lock,
+            entropy,
+            ring,
+            device: DeviceId::derive(&secrets.identity.signer().public_key()),
+            secrets,
+            core,
+            derived,
+            team,
+            keys: Keyring::default(),
+            ledgers: Ledgers::default(),
+            documents: Documents::default(),
+        };
+        home.settle()?;
+        home.load_keys()?;
+        home.load_roster()?;
+        home.catch_up(now)?;
+        // What cannot be committed now stays in the journal, and must not keep the rest from being read.
+        let _ = home.commit_journals(now);
+        Ok(home)
     }
 
     /// Closes the home: both databases are checkpointed, every key is wiped.
     pub fn lock(self) -> Result<(), HomeError> {
-        todo!()
+        self.close_files().map(|_| ())
     }
 
     /// Closes the files and lets go of the lock, and keeps the keys in memory: for a phone that goes to the background, and between the
     /// rounds of a watch.
     pub fn pause(self) -> Result<PausedHome, HomeError> {
-        todo!()
+        self.close_files()
+    }
+
+    fn close_files(self) -> Result<PausedHome, HomeError> {
+        self.core.checkpoint()?;
+        self.derived.checkpoint()?;
+        let Self { folder, entropy, ring, .. } = self;
+        Ok(PausedHome { folder, entropy, ring })
     }
 
     /// The folder.
@@ -138,8 +254,79 @@ impl Home {
 
     /// The notebook that is meant where none is named: the only one.
     pub fn only_notebook(&self) -> Result<NotebookId, HomeError> {
-        todo!()
+        let mut all = self.team.iter().flat_map(|team| team.notebooks().keys());
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(*only),
+            (Some(_), Some(_)) => Err(HomeError::Ambiguous(Thing::Notebook)),
+            (None, _) => Err(HomeError::NotFound(Thing::Notebook)),
+        }
     }
+}
+
+/// A home's files, open.
+struct Opened {
+    ring: Ring,
+    core: Database,
+    derived: Database,
+    secrets: RingContents,
+}
+
+fn draw_secrets(entropy: &mut dyn Entropy) -> RingContents {
+    let (seed, _) = make_prekey(entropy);
+    RingContents {
+        team: TeamId::from_bytes([0; TeamId::LEN]),
+        member: None,
+        identity: IdentitySeed::make(entropy),
+        install: InstallId::from_bytes(entropy.bytes()),
+        local: LocalKey::make(entropy),
+        local_before: None,
+        prekeys: vec![HeldPrekey { counter: 1, seed }],
+        epochs: Vec::new(),
+        core_db: DatabaseKey::make(entropy),
+        derived_db: DatabaseKey::make(entropy),
+        server_time_ms: None,
+    }
+}
+
+/// Makes the files of a home; the ring comes last, since a home is there as soon as it is.
+fn make_files(
+    folder: &Path,
+    wrapping: Wrapping<'_>,
+    secrets: RingContents,
+    entropy: &mut dyn Entropy,
+    write: impl FnOnce(&Transaction<'_>, &mut Sealer<'_>) -> Result<(), HomeError>,
+) -> Result<Opened, HomeError> {
+    let mut core = core_db::create(folder, &secrets.core_db)?;
+    let derived = derived_db::create(folder, &secrets.derived_db)?;
+    let mut sealer = Sealer { key: &secrets.local, entropy };
+    core.write(Durability::Full, |tx| write(tx, &mut sealer))?;
+    let ring = Ring::create(folder, wrapping, &secrets, entropy)?;
+    Ok(Opened { ring, core, derived, secrets })
+}
+
+fn open_files(folder: &Path, ring: Ring, secrets: RingContents) -> Result<Opened, HomeError> {
+    let core = core_db::open(folder, &secrets.core_db)?;
+    let derived = derived_db::open_or_renew(folder, &secrets.derived_db)?;
+    Ok(Opened { ring, core, derived, secrets })
+}
+
+/// An older copy of the ring may hold what was taken out: it is written over before anything else is done.
+fn heal(ring: &mut Ring, secrets: &RingContents, entropy: &mut dyn Entropy) -> Result<(), HomeError> {
+    if ring.copies_agree() { Ok(()) } else { Ok(ring.write(secrets, entropy)?) }
+}
+
+/// Puts the log together; every entry was verified when it came, and is again.
+fn read_team(core: &Database) -> Result<Option<Team>, HomeError> {
+    let mut team: Option<Team> = None;
+    for row in core_db::entries(core.read())? {
+        let damaged = || HomeError::Damaged(DamagedFile::Core);
+        let entry = Entry::decode(&row.bytes).map_err(|_| damaged())?;
+        match &mut team {
+            Some(team) => team.apply(&entry).map_err(|_| damaged())?,
+            None => team = Some(Team::found(&entry).map_err(|_| damaged())?),
+        }
+    }
+    Ok(team)
 }
 
 /// Shows ids alone.
@@ -153,19 +340,47 @@ impl std::fmt::Debug for Home {
 }
 
 /// A home whose files are closed while its keys stay in memory.
-pub struct PausedHome {}
+pub struct PausedHome {
+    folder: PathBuf,
+    entropy: Box<dyn Entropy>,
+    ring: Ring,
+}
 
 impl PausedHome {
-    /// Opens the files again; a ring that another process has written meanwhile is read anew, without asking for the passphrase.
+    /// Opens the files again; the ring, which another process may have written meanwhile, is read anew, without asking for the passphrase.
     pub fn resume(self, now: Moment) -> Result<Home, NotResumed> {
-        todo!()
+        match HomeLock::take(&self.folder) {
+            Ok(lock) => self.resume_under(lock, now).map_err(NotResumed::Failed),
+            Err(StoreError::Busy) => Err(NotResumed::Busy(Box::new(self))),
+            Err(error) => Err(NotResumed::Failed(error.into())),
+        }
+    }
+
+    fn resume_under(self, lock: HomeLock, now: Moment) -> Result<Home, HomeError> {
+        let Self { folder, mut entropy, mut ring } = self;
+        let secrets = ring.reopen()?;
+        heal(&mut ring, &secrets, entropy.as_mut())?;
+        let opened = open_files(&folder, ring, secrets)?;
+        Home::assemble(&folder, lock, entropy, opened, now)
     }
 }
 
-/// A paused home could not be opened: it is handed back, to be tried again once another process lets go of it.
-pub struct NotResumed {
-    /// The home, still paused.
-    pub paused: Box<PausedHome>,
-    /// Why; [`HomeError::Busy`] passes.
-    pub error: HomeError,
+/// Shows nothing: it holds the key that opens the ring.
+impl std::fmt::Debug for PausedHome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PausedHome(…)")
+    }
 }
+
+/// Why a paused home was not opened again.
+#[derive(Debug)]
+pub enum NotResumed {
+    /// Another process has it open; it is handed back as it was, to be tried again.
+    Busy(Box<PausedHome>),
+    /// It cannot be opened.
+    Failed(HomeError),
+}
+
+#[cfg(test)]
+#[path = "home/home_tests.rs"]
+mod tests;

@@ -24,7 +24,7 @@ use crate::vocabulary::Scope;
 /// One ledger holds one space (roster, ledger or identities), or several of one notebook together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    known: BTreeSet<Hash>,
+    known: BTreeMap<Hash, MemberId>,
     team: Register<Name>,
     members: Registers<MemberId, MemberName>,
     devices: Registers<DeviceId, DeviceName>,
@@ -66,9 +66,10 @@ impl Ledger {
     pub fn insert(&mut self, verified: &Verified) -> bool {
         let object = verified.object();
         let (hash, envelope) = (object.hash(), object.envelope());
-        if !self.known.insert(hash) {
+        if self.known.contains_key(&hash) {
             return false;
         }
+        self.known.insert(hash, envelope.by);
         let replaces = &envelope.replaces;
         match envelope.what.clone() {
             Object::TeamName(name) => self.team.insert(hash, replaces, name),
@@ -129,7 +130,12 @@ impl Ledger {
 
     /// Tells whether an object is in.
     pub fn holds(&self, hash: &Hash) -> bool {
-        self.known.contains(hash)
+        self.known.contains_key(hash)
+    }
+
+    /// The member who recorded an object.
+    pub fn recorded_by(&self, hash: &Hash) -> Option<MemberId> {
+        self.known.get(hash).copied()
     }
 
     /// The team's name.

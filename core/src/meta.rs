@@ -26,10 +26,11 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
         ("author", bytes(meta.author.as_bytes())),
         ("encounter", meta.encounter.as_ref().and_then(|id| bytes(id.as_bytes()))),
         ("layer", Some(meta.layer.as_str().into())),
-        ("observed", Some(meta.observed.as_str().into())),
-        ("recorded", Some(meta.recorded.as_str().into())),
+        ("observed", Some(meta.observed.to_string().into())),
+        ("recorded", Some(meta.recorded.to_string().into())),
         ("provenance", Some(meta.provenance.as_str().into())),
         ("nobody", Some(meta.nobody.into())),
+        ("ended", meta.ended.then(|| true.into())),
     ];
     for (key, value) in wanted {
         match (value, scalar(document, &map, key)?) {
@@ -50,7 +51,7 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
     Ok(())
 }
 
-/// Reads the metadata. Only what names the note and its author must be there; another value that is missing or of
+/// Reads the metadata. What names the note, its author and its times must be there; another value that is missing or of
 /// another shape is read as the least that can be said.
 pub(crate) fn read(document: &AutoCommit) -> Result<Meta, DocumentError> {
     let map = map(document, &ROOT, "meta")?;
@@ -78,11 +79,12 @@ pub(crate) fn read(document: &AutoCommit) -> Result<Meta, DocumentError> {
             .ok_or(DocumentError::NotANote("author"))?,
         encounter: bytes("encounter").and_then(|id| EncounterId::from_slice(&id)),
         layer: words("layer").parse().unwrap_or(Layer::Observation),
-        observed: words("observed"),
-        recorded: words("recorded"),
+        observed: words("observed").parse().map_err(|_| DocumentError::NotANote("time of observation"))?,
+        recorded: words("recorded").parse().map_err(|_| DocumentError::NotANote("time of recording"))?,
         provenance: words("provenance").parse().unwrap_or(Provenance::Typed),
         about: people(document, &self::map(document, &map, "about")?),
         nobody: matches!(scalar(document, &map, "nobody")?, Some(ScalarValue::Boolean(true))),
+        ended: matches!(scalar(document, &map, "ended")?, Some(ScalarValue::Boolean(true))),
     })
 }
 

@@ -116,6 +116,14 @@ impl Ring {
         Ok((Self { folder: folder.to_owned(), generation, lock, wrapping, copies_agree }, contents))
     }
 
+    /// Reads the newest whole copy again with the wrapping key that is here, after another process may have written it.
+    pub fn reopen(&mut self) -> Result<RingContents, RingError> {
+        let (envelope, copies_agree) = newest(&self.folder)?;
+        let contents = envelope.open(&self.wrapping)?;
+        (self.generation, self.lock, self.copies_agree) = (envelope.generation, envelope.lock, copies_agree);
+        Ok(contents)
+    }
+
     /// Writes both copies under the same wrapping key and a fresh salt; for what adds to the ring.
     ///
     /// After [`RingError::Storage`] the new contents may stand already: open again to learn which do.

@@ -125,6 +125,17 @@ impl EpochKey {
         let parts: [&[u8]; 4] = [team.as_bytes(), at.space.as_bytes(), &at.epoch.to_be_bytes(), &self.0];
         sign::hash("thicket/epoch-commit/1", &parts)
     }
+
+    /// Derives the commitment of a roster's first epoch. It stands in the genesis, whose hash is the team's id, so it is made
+    /// for a team of 32 zero bytes.
+    pub fn commit_in_genesis(&self, at: SpaceEpoch) -> Hash {
+        self.commit(&TeamId::from_bytes([0; TeamId::LEN]), at)
+    }
+
+    /// Tells whether this is the key that the log commits to.
+    pub fn fits(&self, team: &TeamId, at: SpaceEpoch, commit: &Hash) -> bool {
+        self.commit(team, at) == *commit || (at.epoch == 1 && self.commit_in_genesis(at) == *commit)
+    }
 }
 
 /// The key of an epoch that a device holds or that a seal carries.

@@ -11,6 +11,7 @@ use thicket_protocol::{sign, words};
 
 use crate::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::text::{Layer, Prose};
+use crate::time::{Moment, Observed};
 
 /// The ends of changes that nobody went on from: the version of a document.
 pub type Heads = BTreeSet<Hash>;
@@ -61,12 +62,12 @@ pub struct Meta {
     /// What the text is where no marker says otherwise.
     #[n(5)]
     pub layer: Layer,
-    /// When it was observed: a day, or RFC 3339 with zone; the form tells the precision.
+    /// When it was observed.
     #[n(6)]
-    pub observed: String,
-    /// When it was written down: RFC 3339 with zone.
+    pub observed: Observed,
+    /// When it was written down.
     #[n(7)]
-    pub recorded: String,
+    pub recorded: Moment,
     /// How the text came to be.
     #[n(8)]
     pub provenance: Provenance,
@@ -76,6 +77,9 @@ pub struct Meta {
     /// Expressly says that nobody is in it.
     #[n(10)]
     pub nobody: bool,
+    /// Says of a draft that it went into the shared generation: it is shown nowhere any more.
+    #[n(11)]
+    pub ended: bool,
 }
 
 /// What a note says, people and places as tokens, never rendered.
@@ -163,11 +167,12 @@ pub(crate) mod tests {
                 author: MemberId::from_bytes([5; 16]),
                 encounter: None,
                 layer: Layer::Observation,
-                observed: "1660-01-01".to_owned(),
-                recorded: "2026-11-25T09:00:00+00:00".to_owned(),
+                observed: "1660-01-01".parse().expect("a day"),
+                recorded: "2026-11-25T09:00:00+00:00".parse().expect("a moment"),
                 provenance: Provenance::DigitisedFromPaper,
                 about: BTreeSet::from([person(0x44)]),
                 nobody: true,
+                ended: false,
             },
         }
     }

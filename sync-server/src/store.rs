@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
@@ -33,6 +34,8 @@ pub(crate) use vaults::{Page, Staged, StagedVault};
 const MIGRATIONS: &[&str] = &[include_str!("store/migrations/001.sql")];
 /// How many teams are kept applied in memory.
 const TEAMS_CACHED_MAX: usize = 256;
+/// How long a tool that holds the database from outside is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many statements stay prepared.
 const STATEMENTS_CACHED_MAX: usize = 64;
 
@@ -59,7 +62,10 @@ impl Store {
         let (db, key) = (folder.join("server.db"), folder.join("server.key"));
         let is_new = !key.try_exists().map_err(StoreError::io(&key))?;
         if !is_new && !files::has_content(&db)? {
-            return Err(StoreError::Damaged { path: db, reason: "it is missing or empty, though the key is there" });
+            return Err(StoreError::Damaged {
+                path: db,
+                reason: "it is missing or empty, though the key is there",
+            });
         }
         let mut connection = connect(&db, is_new).map_err(|error| StoreError::sqlite(error, &db))?;
         migrate(&mut connection, &db)?;
@@ -69,7 +75,10 @@ impl Store {
             .query_row("SELECT incarnation, key FROM server", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(|error| StoreError::sqlite(error, &db))?;
         if &told != signer.public_key().as_bytes() {
-            return Err(StoreError::Damaged { path: key, reason: "it is not the key that server.db was made with" });
+            return Err(StoreError::Damaged {
+                path: key,
+                reason: "it is not the key that server.db was made with",
+            });
         }
         Ok(Self {
             connection,
@@ -119,9 +128,11 @@ impl Store {
             return Err(error.into());
         }
         self.grouped = false;
-        if std::mem::take(&mut self.erased) {
-            // Secure delete wiped the pages; their old content still stands in the log until it is cut.
-            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        if self.erased {
+            // Secure delete wiped the pages; their old content still stands in the log until it is cut. A reader from
+            // outside (a backup) can keep it from that; the next commit tries again.
+            self.erased =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         }
         Ok(())
     }
@@ -173,7 +184,8 @@ impl Store {
     }
 
     fn read_log(&self, id: &TeamId) -> Result<Option<Team>, StoreError> {
-        let mut query = self.connection.prepare_cached("SELECT bytes FROM gov WHERE team = ? ORDER BY seq")?;
+        let mut query =
+            self.connection.prepare_cached("SELECT bytes FROM gov WHERE team = ? ORDER BY seq")?;
         let mut rows = query.query([id.as_bytes()])?;
         let mut team: Option<Team> = None;
         while let Some(row) = rows.next()? {
@@ -224,7 +236,13 @@ impl Store {
     }
 
     /// Entries from that one on, up to `end` and as many bytes as fit.
-    pub(crate) fn entries(&self, team: &TeamId, from: u64, end: u64, bytes: usize) -> Result<Page<ByteVec>, StoreError> {
+    pub(crate) fn entries(
+        &self,
+        team: &TeamId,
+        from: u64,
+        end: u64,
+        bytes: usize,
+    ) -> Result<Page<ByteVec>, StoreError> {
         let text = "SELECT bytes, seq FROM gov WHERE team = ? AND seq BETWEEN ? AND ? ORDER BY seq";
         let mut query = self.connection.prepare_cached(text)?;
         let mut rows = query.query(params![team.as_bytes(), sql(from), sql(end)])?;
@@ -240,12 +258,17 @@ impl Store {
     }
 
     /// Appends an entry that the team took, with all that it stages; `team` is the team after it.
-    pub(crate) fn append_entry(&mut self, team: Team, entry: &Entry, staged: &Staged) -> Result<(), StoreError> {
+    pub(crate) fn append_entry(
+        &mut self,
+        team: Team,
+        entry: &Entry,
+        staged: &Staged,
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
             let (id, hash) = (team.id(), entry.hash());
             let row = params![id.as_bytes(), sql(entry.body().seq), hash.as_bytes(), entry.bytes()];
             connection.prepare_cached("INSERT INTO gov VALUES (?, ?, ?, ?)")?.execute(row)?;
-            vaults::carry_out(connection, &id, staged)
+            vaults::carry_out(connection, &team, staged)
         })?;
         if staged.erases() {
             // Outside a group the job is committed by now.
@@ -291,6 +314,7 @@ fn connect(path: &Path, is_new: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, is_new);
     let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -318,14 +342,14 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 fn begin(
     connection: &mut Connection,
     db: &Path,
-    key: &PathBuf,
+    key: &Path,
     fill: &mut dyn FnMut(&mut [u8]),
 ) -> Result<files::Seed, StoreError> {
     let place = |error| StoreError::sqlite(error, db);
     let used: i64 = connection.query_row("SELECT count(*) FROM gov", [], |row| row.get(0)).map_err(place)?;
     if used != 0 {
         let reason = "it is missing, though server.db has teams that rely on it: put it back from a backup";
-        return Err(StoreError::Damaged { path: key.clone(), reason });
+        return Err(StoreError::Damaged { path: key.to_path_buf(), reason });
     }
     let (seed, mut incarnation) = (files::Seed::draw(fill), [0; Incarnation::LEN]);
     fill(&mut incarnation);

@@ -1,14 +1,14 @@
 //! Why a home cannot do something; each variant is something the caller can act on.
 
 use thicket_protocol::address::ParseInviteError;
-use thicket_protocol::governance::Role;
+use thicket_protocol::governance::{EntryError, Role};
 use thicket_protocol::team::TeamError;
 
 use crate::document::DocumentError;
 use crate::object::ObjectError;
 use crate::ring::RingError;
 use crate::seal::SealError;
-use crate::store::StoreError;
+use crate::store::{CORE_FILE, StoreError};
 use crate::text::TextError;
 use crate::vocabulary::StampStatus;
 
@@ -120,38 +120,102 @@ pub enum HomeError {
     Fault(&'static str, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
 
+impl HomeError {
+    /// A fault that has no cause of its own.
+    pub(crate) const fn fault(what: &'static str) -> Self {
+        Self::Fault(what, None)
+    }
+}
+
 impl From<StoreError> for HomeError {
     fn from(error: StoreError) -> Self {
-        todo!("{error}")
+        let file = |name| if name == CORE_FILE { DamagedFile::Core } else { DamagedFile::Derived };
+        match error {
+            // A home without its core.db has lost it; a missing derived.db is made again before this is asked.
+            StoreError::Damaged { file: name } | StoreError::Missing { file: name } => {
+                Self::Damaged(file(name))
+            }
+            StoreError::TooNew { .. } => Self::TooNew,
+            StoreError::Busy => Self::Busy,
+            StoreError::Storage(_) | StoreError::Database(..) => Self::Storage(Box::new(error)),
+            StoreError::Fault(_) => Self::Fault("a statement", Some(Box::new(error))),
+        }
     }
 }
 
 impl From<RingError> for HomeError {
     fn from(error: RingError) -> Self {
-        todo!("{error}")
+        match error {
+            RingError::Missing => Self::NotFound(Thing::Home),
+            RingError::Exists => Self::Occupied,
+            RingError::Damaged => Self::Damaged(DamagedFile::Ring),
+            RingError::Locked => Self::Locked,
+            RingError::TooNew { .. } => Self::TooNew,
+            RingError::Cost => Self::Invalid("a passphrase's cost is out of bounds"),
+            RingError::TooLarge => Self::Fault("the ring", Some(Box::new(error))),
+            RingError::Storage(_) => Self::Storage(Box::new(error)),
+        }
     }
 }
 
+/// What a document says no to is the text that was typed, or the bytes that were kept.
 impl From<DocumentError> for HomeError {
     fn from(error: DocumentError) -> Self {
-        todo!("{error}")
+        match error {
+            DocumentError::Text(error) => Self::Text(error),
+            DocumentError::OutOfRange { .. } => Self::Invalid("an edit reaches beyond the end of the text"),
+            DocumentError::NotPlain
+            | DocumentError::Damaged(_)
+            | DocumentError::DamagedChange(_)
+            | DocumentError::NotANote(_)
+            | DocumentError::Hostile => Self::Damaged(DamagedFile::Core),
+            DocumentError::UnknownHeads => Self::Conflict("the shared note has not come as far as the draft"),
+            DocumentError::Uncommitted => Self::Fault("a document", Some(Box::new(error))),
+        }
     }
 }
 
+/// Objects that are read were verified before they were kept, so what else is wrong with one is damage.
 impl From<ObjectError> for HomeError {
     fn from(error: ObjectError) -> Self {
-        todo!("{error}")
+        match error {
+            ObjectError::TooLong { .. } => Self::Invalid("it is too long"),
+            ObjectError::TooMany { .. } => Self::Invalid("a list is longer than its limit"),
+            ObjectError::Empty { .. } => Self::Invalid("a list that has to name something names nothing"),
+            ObjectError::Version { .. } => Self::TooNew,
+            ObjectError::Cbor(_) => Self::Damaged(DamagedFile::Core),
+        }
     }
 }
 
 impl From<SealError> for HomeError {
     fn from(error: SealError) -> Self {
-        todo!("{error}")
+        match error {
+            SealError::TooLarge(_) => Self::Invalid("it is more than one record can hold"),
+            SealError::Contradiction(_) | SealError::Key(_) => Self::Fault("sealing", Some(Box::new(error))),
+        }
     }
 }
 
 impl From<TeamError> for HomeError {
     fn from(error: TeamError) -> Self {
-        todo!("{error}")
+        match error {
+            TeamError::NotNext => Self::Conflict("the team's log has gone on"),
+            TeamError::Contradiction(what) => Self::Conflict(what),
+            TeamError::Forbidden(what) | TeamError::Limit(what) => Self::Rule(what),
+            TeamError::Signature => Self::Fault("an entry", Some(Box::new(error))),
+            _ => Self::Fault("an entry", Some(Box::new(error))),
+        }
+    }
+}
+
+impl From<EntryError> for HomeError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::TooLarge => Self::Invalid("it is more than one entry can hold"),
+            EntryError::Version { .. } => Self::TooNew,
+            EntryError::Cbor(_) | EntryError::Shape(_) => Self::Damaged(DamagedFile::Core),
+            _ => Self::Fault("an entry", Some(Box::new(error))),
+        }
     }
 }

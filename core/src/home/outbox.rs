@@ -1,24 +1,303 @@
 //! The outbox: what was written here is sealed late, once, and its exact bytes are kept before they leave.
 
-use thicket_protocol::ids::SpaceId;
-use thicket_protocol::record::Batch;
+use std::collections::BTreeSet;
 
-use super::{Home, HomeError};
-use crate::time::Moment;
+use thicket_protocol::cbor;
+use thicket_protocol::ids::{DocTag, Hash, Incarnation, Salt, SpaceId};
+use thicket_protocol::limits::{BATCH_BYTES_MAX, COVERS_MAX, HEAD_AND_ITEMS_BYTES_MAX, PACK_KEYS_MAX};
+use thicket_protocol::record::{Batch, Head, Item, ItemKind, ItemRef, Seen};
+use thicket_protocol::sign::{SUITE, VERSION};
+use zeroize::Zeroizing;
+
+use super::{DamagedFile, Home, HomeError};
+use crate::body::pad;
+use crate::ids::{GenerationId, ParticipantId};
+use crate::object::SignedObject;
+use crate::seal::{BodyKeys, derive_doc_tag, make_pack, seal_body};
+use crate::secret::VaultKey;
+use crate::store::Durability;
+use crate::store::core_db::{self, BodyState, ObjectRow, Setting, UnsentRow};
+use crate::store::derived_db::{self, Source};
 
 /// Most items of one batch: frames of more overrun the receive buffers of UDP.
 pub const BATCH_ITEMS: usize = 64;
+/// Prepared bodies that are read at a time.
+const READ_AHEAD: usize = 8;
+/// What a body has beside its content: length, the largest `people`, two tags.
+const BODY_OVERHEAD_BYTES: usize = 2 + 1 + 64 * 16 + 2 * 16;
+/// What an item has beside what it covers, and what each of these adds.
+const ITEM_BYTES: usize = 112;
+const COVERED_BYTES: usize = 32;
+/// Room for the head, the signature and the lengths of a batch.
+const HEAD_BYTES: usize = 1_024;
+
+/// A prepared body with what its item says of it, so that sealing opens nothing: [`crate::store::core_db::put_unsent`] keeps it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unsent<'b> {
+    /// [`ItemKind::Delta`] or [`ItemKind::Full`], as its content is.
+    pub(crate) kind: ItemKind,
+    /// Everybody ever named in the generation.
+    pub(crate) people: BTreeSet<ParticipantId>,
+    /// [`crate::body::NoteBody::encode_padded`].
+    pub(crate) padded: &'b [u8],
+}
+
+/// Writes `kind (0 delta, 1 full) || count of people || their ids || padded body`.
+pub(crate) fn prepare_unsent(is_full: bool, people: &BTreeSet<ParticipantId>, padded: &[u8]) -> Vec<u8> {
+    let count = u8::try_from(people.len()).expect("at most 64 are named in one generation");
+    let mut out = Vec::with_capacity(2 + people.len() * ParticipantId::LEN + padded.len());
+    out.extend([u8::from(is_full), count]);
+    people.iter().for_each(|person| out.extend_from_slice(person.as_bytes()));
+    out.extend_from_slice(padded);
+    out
+}
+
+/// Reads what [`prepare_unsent`] wrote.
+pub(crate) fn read_unsent(bytes: &[u8]) -> Option<Unsent<'_>> {
+    let ([kind, count], rest) = bytes.split_first_chunk()?;
+    let (people, padded) = rest.split_at_checked(usize::from(*count) * ParticipantId::LEN)?;
+    let kind = match kind {
+        0 => ItemKind::Delta,
+        1 => ItemKind::Full,
+        _ => return None,
+    };
+    let people = people.chunks(ParticipantId::LEN).filter_map(ParticipantId::from_slice).collect();
+    Some(Unsent { kind, people, padded })
+}
+
+/// What one item is made of.
+struct Waiting {
+    what: What,
+    kind: ItemKind,
+    people: Vec<ParticipantId>,
+    covers: Vec<ItemRef>,
+    content: Zeroizing<Vec<u8>>,
+}
+
+enum What {
+    Object(Hash),
+    Note(GenerationId),
+}
+
+/// How much of a batch is taken.
+struct Room {
+    items: usize,
+    items_bytes: usize,
+    batch_bytes: usize,
+}
+
+impl Room {
+    const WHOLE: Self =
+        Self { items: BATCH_ITEMS, items_bytes: HEAD_AND_ITEMS_BYTES_MAX - HEAD_BYTES, batch_bytes: BATCH_BYTES_MAX - HEAD_BYTES };
+
+    /// Takes room for an item; the first always fits, for what is too large for a batch alone is refused when it is sealed.
+    fn take(&mut self, waiting: &Waiting) -> bool {
+        let item = ITEM_BYTES + waiting.covers.len() * COVERED_BYTES;
+        let body = item + BODY_OVERHEAD_BYTES + waiting.content.len();
+        let fits = self.items > 0 && item <= self.items_bytes && body <= self.batch_bytes;
+        if !fits && self.items < BATCH_ITEMS {
+            return false;
+        }
+        self.items = self.items.saturating_sub(1);
+        self.items_bytes = self.items_bytes.saturating_sub(item);
+        self.batch_bytes = self.batch_bytes.saturating_sub(body);
+        true
+    }
+}
 
 impl Home {
     /// Keys that were made here and are in no vault yet, sealed as rows of their spaces' vaults, in the order in which they must go before
     /// the records under them.
     pub(crate) fn packs_to_send(&mut self, space: SpaceId) -> Result<Vec<Vec<u8>>, HomeError> {
-        todo!()
+        let keys = core_db::own_keys(self.core.read(), &self.secrets.local)?;
+        let keys: Vec<&VaultKey> = keys.iter().filter(|(of, _)| *of == space).map(|(_, key)| key).collect();
+        let Some(at) = self.newest_epoch(&space) else { return Ok(Vec::new()) };
+        let Some(epoch) = self.epoch_key(at) else { return Ok(Vec::new()) };
+        let pack = |keys: &[&VaultKey]| make_pack(&self.secrets.team, at, epoch, keys).map(|pack| cbor::encode(&pack));
+        Ok(keys.chunks(PACK_KEYS_MAX).map(pack).collect::<Result<_, _>>()?)
     }
 
     /// Seals the next batch of a space, if anything waits: up to [`BATCH_ITEMS`] items, objects before notes. One core.db transaction takes the sequence number,
-    /// keeps the exact bytes and removes what was sealed from where it waited.
-    pub(crate) fn seal_next(&mut self, space: SpaceId, now: Moment) -> Result<Option<Batch>, HomeError> {
-        todo!()
+    /// keeps the exact bytes and removes what was sealed from where it waited. What rests on a key that is not here waits on.
+    pub(crate) fn seal_next(&mut self, space: SpaceId) -> Result<Option<Batch>, HomeError> {
+        let waiting = self.next_waiting(space)?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        let batch = self.seal_batch(space, &waiting)?;
+        let caught_up = core_db::newest_arrival(self.core.read())? == derived_db::mark(self.derived.read())?;
+        let arrival = self.core.write(Durability::Full, |tx| -> Result<u64, HomeError> {
+            let arrival = core_db::add_batch(tx, &batch, None)?;
+            for one in &waiting {
+                match one.what {
+                    What::Object(hash) => core_db::remove_object(tx, space, hash)?,
+                    What::Note(generation) => core_db::remove_unsent(tx, generation)?,
+                }
+            }
+            Ok(arrival)
+        })?;
+        if caught_up {
+            self.follow_sealed(&batch, &waiting, arrival)?;
+        }
+        Ok(Some(batch))
+    }
+
+    /// Tells derived.db that parts which it knows are records now: nothing is opened again.
+    fn follow_sealed(&mut self, batch: &Batch, waiting: &[Waiting], arrival: u64) -> Result<(), HomeError> {
+        let (device, seq) = (batch.head().device, batch.head().seq);
+        let mut known = Vec::new();
+        for (index, one) in (0_u8..=u8::MAX).zip(waiting) {
+            let What::Note(generation) = one.what else { continue };
+            let mut parts = derived_db::parts(self.derived.read(), generation)?;
+            let Some(at) = parts.iter().position(|part| part.source == Source::Unsent) else {
+                // Then it opens the batch like any other.
+                return Ok(());
+            };
+            let mut part = parts.swap_remove(at);
+            part.source = Source::Item(ItemRef { device, seq, index });
+            known.push((generation, part));
+        }
+        self.derived.write(Durability::Normal, |tx| {
+            for (generation, part) in &known {
+                derived_db::remove_part(tx, *generation, Source::Unsent)?;
+                derived_db::put_part(tx, *generation, part)?;
+            }
+            Ok(derived_db::set_mark(tx, arrival)?)
+        })
+    }
+
+    /// What goes into the next batch, in order.
+    fn next_waiting(&self, space: SpaceId) -> Result<Vec<Waiting>, HomeError> {
+        let (mut room, mut taken) = (Room::WHOLE, Vec::new());
+        let mut after = 0;
+        loop {
+            let rows = core_db::objects_after(self.core.read(), &self.secrets.local, Some(space), after, READ_AHEAD)?;
+            let Some(last) = rows.last() else { break };
+            after = last.arrival;
+            for row in rows {
+                let Some(waiting) = self.waiting_object(&row)? else { continue };
+                if !room.take(&waiting) {
+                    return Ok(taken);
+                }
+                taken.push(waiting);
+            }
+        }
+        let mut after = 0;
+        loop {
+            let rows = core_db::unsent_after(self.core.read(), &self.secrets.local, Some(space), after, READ_AHEAD)?;
+            let Some(last) = rows.last() else { return Ok(taken) };
+            after = last.arrival;
+            for row in rows {
+                let Some(waiting) = self.waiting_note(&row)? else { continue };
+                if !room.take(&waiting) {
+                    return Ok(taken);
+                }
+                taken.push(waiting);
+            }
+        }
+    }
+
+    fn waiting_object(&self, row: &ObjectRow) -> Result<Option<Waiting>, HomeError> {
+        let object = SignedObject::from_wire(&row.wire).map_err(|_| HomeError::Damaged(DamagedFile::Core))?;
+        let people = Vec::from_iter(object.envelope().what.sealed_to());
+        let waiting = Waiting {
+            what: What::Object(row.hash),
+            kind: ItemKind::Event,
+            covers: Vec::new(),
+            content: Zeroizing::new(pad(&row.wire)),
+            people,
+        };
+        Ok(Some(waiting).filter(|one| self.has_people(&one.people)))
+    }
+
+    fn waiting_note(&self, row: &UnsentRow) -> Result<Option<Waiting>, HomeError> {
+        let body = read_unsent(&row.body).ok_or(HomeError::Damaged(DamagedFile::Core))?;
+        let covers = if body.kind == ItemKind::Full { self.covered_by(row)? } else { Vec::new() };
+        let waiting = Waiting {
+            what: What::Note(row.generation),
+            kind: body.kind,
+            people: body.people.into_iter().collect(),
+            covers,
+            content: Zeroizing::new(body.padded.to_vec()),
+        };
+        let has_keys = self.keys.get(&row.generation.into()).is_some() && self.has_people(&waiting.people);
+        Ok(Some(waiting).filter(|_| has_keys))
+    }
+
+    fn has_people(&self, people: &[ParticipantId]) -> bool {
+        people.iter().all(|person| self.keys.get(&(*person).into()).is_some())
+    }
+
+    /// The records that a prepared whole document has in it: those that were opened, and had come before it was prepared.
+    fn covered_by(&self, row: &UnsentRow) -> Result<Vec<ItemRef>, HomeError> {
+        let opened = derived_db::parts(self.derived.read(), row.generation)?;
+        let opened: BTreeSet<Source> = opened.into_iter().map(|part| part.source).collect();
+        let known = core_db::parts_of(self.core.read(), row.space, row.generation.into())?;
+        let known = known.into_iter().filter(|part| part.arrival < row.arrival && part.state == BodyState::Kept);
+        Ok(known.map(|part| part.at).filter(|at| opened.contains(&Source::Item(*at))).take(COVERS_MAX).collect())
+    }
+
+    fn seal_batch(&mut self, space: SpaceId, waiting: &[Waiting]) -> Result<Batch, HomeError> {
+        let head = self.next_head(space)?;
+        let content = self.content_key(&space)?;
+        let (mut items, mut bodies) = (Vec::new(), Vec::new());
+        for (index, one) in (0_u8..=u8::MAX).zip(waiting) {
+            let people: Vec<&VaultKey> =
+                one.people.iter().filter_map(|person| self.keys.get(&(*person).into())).collect();
+            let (doc_tag, note) = match (&one.what, people.first()) {
+                (What::Note(generation), _) => (DocTag::from(*generation), self.keys.get(&(*generation).into())),
+                (What::Object(hash), Some(person)) => (derive_doc_tag(person, &space, &hash.first_16()), None),
+                (What::Object(_), None) => (DocTag::EVENT, None),
+            };
+            let mut item = Item {
+                doc_tag,
+                kind: one.kind,
+                commit: Hash::ZERO,
+                body_len: 0,
+                body_hash: Hash::ZERO,
+                covers: one.covers.clone(),
+            };
+            let keys = BodyKeys { content, note, participants: &people };
+            bodies.push(seal_body(&head, index, &mut item, &keys, &one.content)?);
+            items.push(item);
+        }
+        let signed = Batch::sign(head, items, bodies, &self.secrets.identity.signer());
+        signed.map_err(|error| HomeError::Fault("a batch that no reader would take", Some(Box::new(error))))
+    }
+
+    fn next_head(&mut self, space: SpaceId) -> Result<Head, HomeError> {
+        let team = self.team.as_ref().ok_or(HomeError::WaitingForKeys)?;
+        let (gov, ledger) = (team.head(), team.ledger_of(&space).unwrap_or(space));
+        let epoch = self.newest_epoch(&space).ok_or(HomeError::WaitingForKeys)?.epoch;
+        let db = self.core.read();
+        let incarnation = core_db::setting(db, &self.secrets.local, Setting::Incarnation)?;
+        let incarnation = incarnation.and_then(|bytes| Incarnation::from_slice(&bytes));
+        let incarnation = incarnation.ok_or(HomeError::Fault("nothing is sealed before a server was met", None))?;
+        let (seq, prev) = match core_db::last_batch(db, space, self.device)? {
+            Some((seq, hash)) => (seq.saturating_add(1), hash),
+            None => (1, Hash::ZERO),
+        };
+        let seen = Seen { incarnation, at: core_db::cursor(db, space)? };
+        let ledger = core_db::cursor(db, ledger)?;
+        let salt = Salt::from_bytes(self.entropy.bytes());
+        let (v, suite, device) = (VERSION, SUITE, self.device);
+        Ok(Head { v, suite, space, device, seq, prev, epoch, gov, seen, ledger, salt })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_body_keeps_its_kind_and_its_people() {
+        let people: BTreeSet<_> = (0..64).map(|of| ParticipantId::from_bytes([of; 16])).collect();
+        for (is_full, kind) in [(false, ItemKind::Delta), (true, ItemKind::Full)] {
+            let bytes = prepare_unsent(is_full, &people, b"padded");
+            assert_eq!(read_unsent(&bytes), Some(Unsent { kind, people: people.clone(), padded: b"padded" }));
+            assert_eq!(read_unsent(bytes.get(..2 + 64 * 16 - 1).expect("shorter")), None);
+        }
+        assert_eq!(read_unsent(&[2, 0]), None);
+        assert_eq!(read_unsent(&[]), None);
     }
 }

@@ -1,16 +1,32 @@
 //! Reading: lists, search, one note, its history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use thicket_protocol::ids::{DeviceId, Hash, MemberId, NotebookId};
+use thicket_protocol::cbor;
+use thicket_protocol::governance::Role as MemberRole;
+use thicket_protocol::ids::{DeviceId, Hash, MemberId, NotebookId, SpaceId};
+use thicket_protocol::record::ItemRef;
 
-use super::{Home, HomeError};
+use super::derive::open_view;
+use super::outbox::read_unsent;
+use super::take::Opened;
+use super::{DamagedFile, Home, HomeError, Thing};
+use crate::body::{CommitTime, Content, NoteBody};
 use crate::coverage::Why;
+use crate::document::NoteDocument;
 use crate::ids::{ConsentId, EncounterId, GenerationId, NoteId, ParticipantId};
-use crate::text::{Layer, Prose, TokenAt};
+use crate::mention;
+use crate::stamp::Standing;
+use crate::store::core_db::{self, BodyState};
+use crate::store::derived_db::{self, After, GenerationRow, ListRow, Wanted};
+use crate::text::{Layer, Prose, Token, TokenAt};
 use crate::time::{Moment, Observed};
 use crate::view::Provenance;
 use crate::vocabulary::{Role, StampStatus};
+use crate::words::Query;
+
+/// How many characters of a text stand in a list for a note without a title.
+const TITLE_CHARS_SHOWN: usize = 80;
 
 /// One participant of a note as its stamp shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +65,6 @@ pub struct DraftShown {
     pub text: String,
     /// Where it stands, and for whom it waits.
     pub stamp: StampShown,
-}
-
-/// One turn of speech or passage of a layer, for a screen that sets them apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpeakerTurn {
-    /// Where it begins in the rendered text, in code points.
-    pub at: u32,
-    /// Who speaks, if it is a turn of somebody known.
-    pub speaker: Option<ParticipantId>,
-    /// The layer from here on.
-    pub layer: Layer,
 }
 
 /// One note, whole.
@@ -185,12 +190,84 @@ pub struct ChangeShown {
 impl Home {
     /// Finds a note by id or unique prefix of it.
     pub fn find_note(&self, name: &str) -> Result<NoteId, HomeError> {
-        todo!()
+        let db = self.derived.read();
+        if let Ok(id) = name.parse::<NoteId>() {
+            let is_known = derived_db::generations_of(db, id)?.iter().any(|row| row.is_shown);
+            return if is_known { Ok(id) } else { Err(HomeError::NotFound(Thing::Note)) };
+        }
+        match derived_db::notes_with_prefix(db, &name.to_ascii_lowercase(), 2)?.as_slice() {
+            [] => Err(HomeError::NotFound(Thing::Note)),
+            [note] => Ok(*note),
+            [_, _, ..] => Err(HomeError::Ambiguous(Thing::Note)),
+        }
     }
 
-    /// Shows one note: of several generations the one that counts.
+    /// Shows one note: of several generations the one that counts. One that is on hold opens for its author and for custodians alone.
     pub fn note(&self, note: NoteId) -> Result<NoteShown, HomeError> {
-        todo!()
+        let rows = derived_db::generations_of(self.derived.read(), note)?;
+        let shown = rows.iter().find(|row| row.is_shown).ok_or(HomeError::NotFound(Thing::Note))?;
+        self.check_hold(shown)?;
+        let (notebook, view) = (shown.notebook, open_view(shown)?);
+        let name = |token| self.name_of(&notebook, token);
+        let rendered = mention::render(&view.text, name);
+        let editable = mention::render_for_editor(&view.text, name, |name| self.resolve(&notebook, name));
+        let draft = rows.iter().find(|row| !row.is_shown && self.is_own_draft(row));
+        Ok(NoteShown {
+            id: note,
+            notebook,
+            generation: shown.generation,
+            title: mention::render(&view.title, name).text,
+            text: rendered.text,
+            tokens: rendered.tokens,
+            editable,
+            layer: view.meta.layer,
+            observed_at: view.meta.observed,
+            recorded_at: view.meta.recorded,
+            author: view.meta.author,
+            people: view.people(),
+            nobody: view.is_without_people(),
+            is_private: shown.is_private,
+            stamp: self.stamp_of(shown)?,
+            encounter: view.meta.encounter,
+            provenance: view.meta.provenance,
+            draft: draft.map(|row| self.show_draft(row)).transpose()?,
+            prose: view.text,
+        })
+    }
+
+    fn show_draft(&self, row: &GenerationRow) -> Result<DraftShown, HomeError> {
+        let view = open_view(row)?;
+        let name = |token| self.name_of(&row.notebook, token);
+        Ok(DraftShown {
+            generation: row.generation,
+            title: mention::render(&view.title, name).text,
+            text: mention::render(&view.text, name).text,
+            stamp: self.stamp_of(row)?,
+        })
+    }
+
+    /// Tells whether a generation is a draft of this member that has not ended.
+    pub(crate) fn is_own_draft(&self, row: &GenerationRow) -> bool {
+        row.draft_of.is_some()
+            && row.is_private
+            && Some(row.author) == self.secrets.member
+            && open_view(row).is_ok_and(|view| !view.meta.ended)
+    }
+
+    /// Refuses a note that is on hold to everybody but its author and custodians.
+    fn check_hold(&self, row: &GenerationRow) -> Result<(), HomeError> {
+        let may_open = Some(row.author) == self.secrets.member
+            || self.own_role().is_ok_and(|role| role == MemberRole::Custodian);
+        if row.status == StampStatus::OnHold && !may_open {
+            return Err(HomeError::Consent { status: row.status });
+        }
+        Ok(())
+    }
+
+    /// Assesses a generation where it lies, for display.
+    pub(crate) fn stamp_of(&self, row: &GenerationRow) -> Result<StampShown, HomeError> {
+        let standing = if row.is_private { Standing::Private } else { Standing::Shared };
+        Ok(self.stamp_shown(&row.notebook, &self.assess(row, standing)?))
     }
 
     /// Lists notes, a page at a time; no document is loaded.
@@ -200,7 +277,50 @@ impl Home {
         after: Option<&str>,
         limit: usize,
     ) -> Result<NotesPage, HomeError> {
-        todo!()
+        let after = after.map(read_cursor).transpose()?;
+        let wanted = Wanted {
+            notebook: wanted.notebook,
+            participant: wanted.participant,
+            encounter: wanted.encounter,
+            status: wanted.stamp,
+            since: wanted.since,
+            until: wanted.until,
+            reader: self.secrets.member,
+        };
+        let mut rows = derived_db::list(self.derived.read(), &wanted, after, limit.saturating_add(1))?;
+        let is_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| is_more).map(write_cursor);
+        let notes = rows.iter().map(|row| self.show_row(row)).collect::<Result<_, _>>()?;
+        Ok(NotesPage { notes, next })
+    }
+
+    /// A row of a list; only a title with somebody in it, and a note without a title, need more than the row.
+    fn show_row(&self, row: &ListRow) -> Result<NoteRow, HomeError> {
+        let title: Prose = cbor::decode(&row.title).map_err(|_| HomeError::Damaged(DamagedFile::Derived))?;
+        let title = if !title.text().is_empty() && title.tokens().is_empty() {
+            title.text().to_owned()
+        } else {
+            let whole = self.whole_row(row)?;
+            let name = |token| self.name_of(&whole.notebook, token);
+            let of_text = || -> Result<String, HomeError> {
+                Ok(beginning(&mention::render(&open_view(&whole)?.text, name).text))
+            };
+            if title.text().is_empty() { of_text()? } else { mention::render(&title, name).text }
+        };
+        Ok(NoteRow {
+            id: row.note,
+            title,
+            observed_at: row.observed,
+            author: row.author,
+            is_private: row.is_private,
+            stamp: row.status,
+        })
+    }
+
+    fn whole_row(&self, row: &ListRow) -> Result<GenerationRow, HomeError> {
+        let whole = derived_db::generation(self.derived.read(), row.generation)?;
+        whole.ok_or(HomeError::Damaged(DamagedFile::Derived))
     }
 
     /// Searches titles, texts and pseudonyms; complete and right at every moment. With `open` the last word may be the beginning of one.
@@ -211,11 +331,145 @@ impl Home {
         open: bool,
         limit: usize,
     ) -> Result<Vec<SearchHit>, HomeError> {
-        todo!()
+        let mut names = BTreeMap::new();
+        match notebook {
+            Some(notebook) => self.add_names(notebook, &mut names)?,
+            None => {
+                for notebook in self.team.iter().flat_map(|team| team.notebooks().keys()) {
+                    self.add_names(notebook, &mut names)?;
+                }
+            }
+        }
+        let query = Query::parse(query, open, &names);
+        if query.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = Wanted { notebook: notebook.copied(), reader: self.secrets.member, ..Wanted::default() };
+        let rows = derived_db::search(self.derived.read(), &wanted, &query, limit)?;
+        let hit = |row: &ListRow| {
+            let whole = self.whole_row(row)?;
+            let name = |token| self.name_of(&whole.notebook, token);
+            let text = mention::render(&open_view(&whole)?.text, name).text;
+            Ok(SearchHit { row: self.show_row(row)?, snippet: query.snippet(&text) })
+        };
+        rows.iter().map(hit).collect()
     }
 
-    /// Who changed what when, oldest first.
-    pub fn history(&self, note: NoteId) -> Result<Vec<ChangeShown>, HomeError> {
-        todo!()
+    fn add_names(&self, notebook: &NotebookId, names: &mut BTreeMap<Token, String>) -> Result<(), HomeError> {
+        let ledger = self.ledger(notebook)?;
+        let people = ledger.participants().values().filter_map(|one| one.value());
+        names.extend(people.map(|one| (Token::Person(one.id), one.pseudonym.to_string())));
+        let places = ledger.places().values().filter_map(|place| place.value());
+        names.extend(places.map(|place| (Token::Place(place.id), place.pseudonym.to_string())));
+        Ok(())
     }
+
+    /// Who changed what when, oldest first: generation by generation, in each as its changes rest on each other.
+    pub fn history(&self, note: NoteId) -> Result<Vec<ChangeShown>, HomeError> {
+        let rows = derived_db::generations_of(self.derived.read(), note)?;
+        let shown = rows.iter().find(|row| row.is_shown).ok_or(HomeError::NotFound(Thing::Note))?;
+        self.check_hold(shown)?;
+        let mut changes = Vec::new();
+        for row in in_order(&rows) {
+            let bodies = self.bodies_of(row.space, row.generation)?;
+            let mut commits: BTreeMap<Hash, (CommitTime, DeviceId)> = BTreeMap::new();
+            for (from, body) in &bodies {
+                let device = from.map_or(self.device, |item| item.device);
+                commits.extend(body.commits.iter().map(|commit| (commit.change, (*commit, device))));
+            }
+            for summary in self.load_from(row.generation, &bodies)?.history() {
+                let commit = commits.get(&summary.change);
+                let device = commit.map(|(_, device)| *device);
+                changes.push(ChangeShown {
+                    change: summary.change,
+                    at: commit.and_then(|(time, _)| Moment::new(time.at_ms, time.zone_minutes).ok()),
+                    member: device.and_then(|device| self.member_of(&device)),
+                    device,
+                    generation: row.generation,
+                    added: summary.added,
+                    removed: summary.removed,
+                    named: summary.tokens.iter().map(|token| self.name_of(&row.notebook, *token)).collect(),
+                    title: summary.title,
+                    meta: summary.meta,
+                });
+            }
+        }
+        Ok(changes)
+    }
+
+    fn member_of(&self, device: &DeviceId) -> Option<MemberId> {
+        Some(self.team.as_ref()?.devices().get(device)?.member)
+    }
+
+    /// Opens every body of a generation that is here and opens, records first, then what is not sealed yet.
+    pub(crate) fn bodies_of(
+        &self,
+        space: SpaceId,
+        generation: GenerationId,
+    ) -> Result<Vec<(Option<ItemRef>, NoteBody)>, HomeError> {
+        let mut bodies = Vec::new();
+        for part in core_db::parts_of(self.core.read(), space, generation.into())? {
+            let (Some(body), BodyState::Kept) = (&part.body, part.state) else { continue };
+            if let Ok(Opened::Note(note)) = self.open_item(&part.head, part.at.index, &part.item, body) {
+                bodies.push((Some(part.at), note.body));
+            }
+        }
+        if let Some(row) = core_db::unsent(self.core.read(), &self.secrets.local, generation)? {
+            let unsent =
+                read_unsent(&row.body).and_then(|unsent| NoteBody::decode_padded(unsent.padded).ok());
+            bodies.push((None, unsent.ok_or(HomeError::Damaged(DamagedFile::Core))?));
+        }
+        Ok(bodies)
+    }
+
+    /// Loads a document from its bodies, under this device's name.
+    pub(super) fn load_from(
+        &self,
+        generation: GenerationId,
+        bodies: &[(Option<ItemRef>, NoteBody)],
+    ) -> Result<NoteDocument, HomeError> {
+        let contents: Vec<&Content> = bodies.iter().map(|(_, body)| &body.content).collect();
+        Ok(NoteDocument::load(self.actor(generation), contents)?)
+    }
+}
+
+/// The first line of a text that has something on it, cut to what a list can show.
+fn beginning(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let mut cut: String = line.chars().take(TITLE_CHARS_SHOWN).collect();
+    if cut.len() < line.len() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// Generations, each behind its parent and behind what it is a draft of; else by id.
+fn in_order(rows: &[GenerationRow]) -> Vec<&GenerationRow> {
+    let mut left: Vec<&GenerationRow> = rows.iter().collect();
+    let mut ordered: Vec<&GenerationRow> = Vec::with_capacity(rows.len());
+    while !left.is_empty() {
+        let waits = |row: &GenerationRow| {
+            left.iter()
+                .any(|other| Some(other.generation) == row.parent || Some(other.generation) == row.draft_of)
+        };
+        // Parents in a circle cannot be made by this version; one that was made elsewhere must not hang a reader.
+        let at = left.iter().position(|row| !waits(row)).unwrap_or(0);
+        ordered.push(left.remove(at));
+    }
+    ordered
+}
+
+/// The end of a page, opaque to whoever hands it back.
+fn write_cursor(row: &ListRow) -> String {
+    format!("{}.{}.{}", row.recorded_ms, row.note, row.observed)
+}
+
+fn read_cursor(text: &str) -> Result<After, HomeError> {
+    let read = || {
+        let (recorded, rest) = text.split_once('.')?;
+        let (note, observed) = rest.split_once('.')?;
+        let (recorded_ms, note) = (recorded.parse().ok()?, note.parse().ok()?);
+        Some(After { observed: observed.parse().ok()?, recorded_ms, note })
+    };
+    read().ok_or(HomeError::Invalid("a list goes on with what its last page gave for it"))
 }

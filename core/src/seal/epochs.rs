@@ -109,7 +109,7 @@ pub fn open_seal(
     let mut taken = Vec::with_capacity(held.len());
     for one in held {
         match commit_of(one.at()) {
-            Some(commit) if commit == one.key.commit(team, one.at()) => taken.push(one),
+            Some(commit) if one.key.fits(team, one.at(), &commit) => taken.push(one),
             Some(_) => return Err(OpenError::WrongEpochKey(one.at())),
             None => {}
         }

@@ -17,11 +17,11 @@ use zeroize::Zeroizing;
 pub(crate) use self::anew::seal_anew;
 pub(crate) use self::governance::{
     EntryRow, add_entry, add_own_key, add_pack, clear_vault, entries, entry_is_on_server, own_keys, packs,
-    put_statement, remove_own_keys, statements,
+    put_statement, remove_own_keys, statements, vaults,
 };
 pub(crate) use self::records::{
     BodyState, PartRow, add_batch, batch, batch_hash, batches_after, count_batches, cursor, last_batch,
-    parts_of, place_batch, root_at, set_body_state, set_cursor, unplaced, waiting,
+    parts_of, place_batch, placed, root_at, set_body_state, set_cursor, states_of, unplaced, waiting,
 };
 pub(crate) use self::unsent::{
     ObjectRow, UnsentRow, add_journal, add_object, clear_journal, count_unsent, journal, journaled,
@@ -100,6 +100,8 @@ pub(crate) enum Setting {
     Evidence,
     /// The last tips of the server, as received.
     Tips,
+    /// To which statements this device has sealed, and what (CBOR), so that a device that is away is sealed to once.
+    Sealed,
 }
 
 impl Setting {
@@ -114,6 +116,7 @@ impl Setting {
             Self::LastSync => "last_sync",
             Self::Evidence => "evidence",
             Self::Tips => "tips",
+            Self::Sealed => "sealed",
         }
     }
 }

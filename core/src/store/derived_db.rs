@@ -14,8 +14,8 @@ use rusqlite::{Connection, Transaction, params};
 use thicket_protocol::ids::{DeviceId, Hash, SpaceId};
 
 pub(crate) use self::generations::{
-    GenerationRow, generation, generations_about, generations_at, generations_of, generations_where,
-    put_generation, remove_generation, set_shown, set_status,
+    GenerationRow, drafts, generation, generations_about, generations_at, generations_of, generations_where,
+    notes_with_prefix, put_generation, remove_generation, set_shown, set_status,
 };
 pub(crate) use self::lists::{After, ListRow, Wanted, count, list};
 pub(crate) use self::parts::{Part, Source, parts, put_part, remove_part};

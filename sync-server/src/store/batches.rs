@@ -56,10 +56,11 @@ impl Store {
         self.write(|connection| {
             let space = batch.head().space;
             let text = "SELECT pos, root FROM spaces WHERE team = ? AND space = ?";
-            let tip = connection.prepare_cached(text)?.query_row(
-                params![team.as_bytes(), space.as_bytes()],
-                |row| Ok(ChainPoint { pos: number(row, 0)?, root: Hash::from_bytes(row.get(1)?) }),
-            )?;
+            let tip = connection
+                .prepare_cached(text)?
+                .query_row(params![team.as_bytes(), space.as_bytes()], |row| {
+                    Ok(ChainPoint { pos: number(row, 0)?, root: Hash::from_bytes(row.get(1)?) })
+                })?;
             let kept = Kept { seq: batch.head().seq, hash: batch.hash(), at: tip.next(&batch.hash()), dead };
             insert_batch(connection, team, batch, size, &kept)?;
             insert_bodies(connection, team, batch, &kept)?;
@@ -100,7 +101,8 @@ impl Store {
                 break;
             }
             let count = size(row, 3)?;
-            let bodies = if device == *reader { vec![None; count] } else { self.bodies(team, space, pos, count)? };
+            let bodies =
+                if device == *reader { vec![None; count] } else { self.bodies(team, space, pos, count)? };
             let bodies: Vec<Option<&ByteSlice>> =
                 bodies.iter().map(|body| body.as_deref().map(<&ByteSlice>::from)).collect();
             let signature = Signature::from_bytes(row.get(4)?);
@@ -164,7 +166,12 @@ fn insert_batch(
     Ok(())
 }
 
-fn insert_bodies(connection: &Connection, team: &TeamId, batch: &Batch, kept: &Kept) -> Result<(), StoreError> {
+fn insert_bodies(
+    connection: &Connection,
+    team: &TeamId,
+    batch: &Batch,
+    kept: &Kept,
+) -> Result<(), StoreError> {
     let mut insert = connection.prepare_cached("INSERT INTO bodies VALUES (?, ?, ?, ?, ?, FALSE, ?)")?;
     for (index, (item, body)) in (0_u8..=u8::MAX).zip(batch.items().iter().zip(batch.bodies())) {
         let Some(body) = body.as_ref().filter(|_| !kept.dead.contains(&index)) else { continue };
@@ -181,7 +188,12 @@ fn insert_bodies(connection: &Connection, team: &TeamId, batch: &Batch, kept: &K
 }
 
 /// Marks what a full save replaces; of its own document alone, else one could hide what others wrote.
-fn mark_covered(connection: &Connection, team: &TeamId, space: &SpaceId, item: &Item) -> Result<(), StoreError> {
+fn mark_covered(
+    connection: &Connection,
+    team: &TeamId,
+    space: &SpaceId,
+    item: &Item,
+) -> Result<(), StoreError> {
     if item.doc_tag == DocTag::EVENT {
         return Ok(());
     }

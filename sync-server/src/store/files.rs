@@ -74,7 +74,10 @@ impl StoreError {
         match self {
             Self::Damaged { .. } | Self::BadLog => true,
             Self::Sqlite(error) => {
-                matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+                matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                )
             }
             Self::Busy { .. } | Self::Newer { .. } | Self::Io { .. } | Self::GroupLost => false,
         }

@@ -3,10 +3,11 @@
 use minicbor::bytes::ByteVec;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use thicket_protocol::frame::Numbered;
-use thicket_protocol::ids::{DeviceId, Hash, KeyId, SpaceId, TeamId};
+use thicket_protocol::ids::{DeviceId, DocTag, Hash, KeyId, SpaceId, TeamId};
 use thicket_protocol::keys::{Pack, PrekeyStatement, Seal};
 use thicket_protocol::limits::FRAME_LIST_MAX;
 use thicket_protocol::record::ChainPoint;
+use thicket_protocol::team::Team;
 
 use super::{Store, StoreError, number, sql};
 
@@ -30,18 +31,19 @@ pub(crate) struct Page<T> {
     /// Whether something was left for it.
     pub(crate) more: bool,
     room: usize,
+    most: usize,
 }
 
 impl<T> Page<T> {
     pub(crate) fn new(room: usize, next: u64) -> Self {
-        Self { items: Vec::new(), next, more: false, room }
+        Self { items: Vec::new(), next, more: false, room, most: FRAME_LIST_MAX }
     }
 
     /// Takes an item, if it fits; the first always does. `next` is where the page after it begins.
     pub(crate) fn add(&mut self, item: T, bytes: usize, next: u64) -> bool {
         // What CBOR adds to a byte string and to its number.
         let bytes = bytes + 16;
-        if (bytes > self.room && !self.items.is_empty()) || self.items.len() >= FRAME_LIST_MAX {
+        if (bytes > self.room && !self.items.is_empty()) || self.items.len() >= self.most {
             self.more = true;
             return false;
         }
@@ -82,7 +84,8 @@ impl Staged {
 }
 
 /// Carries out what an entry stages.
-pub(super) fn carry_out(connection: &Connection, team: &TeamId, staged: &Staged) -> Result<(), StoreError> {
+pub(super) fn carry_out(connection: &Connection, of: &Team, staged: &Staged) -> Result<(), StoreError> {
+    let team = &of.id();
     for vault in &staged.vaults {
         replace_vault(connection, team, vault)?;
     }
@@ -92,9 +95,24 @@ pub(super) fn carry_out(connection: &Connection, team: &TeamId, staged: &Staged)
     if let Some(statement) = &staged.statement {
         insert_statement(connection, team, statement)?;
     }
-    let mut drop = connection.prepare_cached("DELETE FROM bodies WHERE team = ? AND doc_tag = ?")?;
-    for id in &staged.shredded {
-        drop.execute(params![team.as_bytes(), id.as_bytes()])?;
+    staged.shredded.iter().try_for_each(|id| drop_bodies(connection, of, id))
+}
+
+/// Drops the bodies of a shredded document, in the spaces that the shred reaches.
+fn drop_bodies(connection: &Connection, of: &Team, id: &KeyId) -> Result<(), StoreError> {
+    if DocTag::from(*id) == DocTag::EVENT {
+        // The tag of everything that has none of its own names no document.
+        return Ok(());
+    }
+    let team = of.id();
+    let text = "SELECT DISTINCT space FROM bodies WHERE team = ? AND doc_tag = ?";
+    let mut query = connection.prepare_cached(text)?;
+    let spaces = query.query_map(params![team.as_bytes(), id.as_bytes()], |row| row.get(0))?;
+    let spaces: Vec<[u8; 16]> = spaces.collect::<Result<_, _>>()?;
+    let mut drop =
+        connection.prepare_cached("DELETE FROM bodies WHERE team = ? AND doc_tag = ? AND space = ?")?;
+    for space in spaces.iter().filter(|space| of.is_shredded_in(&SpaceId::from_bytes(**space), id)) {
+        drop.execute(params![team.as_bytes(), id.as_bytes(), space])?;
     }
     Ok(())
 }
@@ -172,13 +190,9 @@ fn insert_statement(
     statement: &PrekeyStatement,
 ) -> Result<(), StoreError> {
     let (body, serial) = (statement.body(), next_serial(connection, team, "statements")?);
-    connection.prepare_cached("INSERT OR REPLACE INTO statements VALUES (?, ?, ?, ?, ?)")?.execute(params![
-        team.as_bytes(),
-        body.device.as_bytes(),
-        serial,
-        body.counter,
-        statement.bytes()
-    ])?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO statements VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![team.as_bytes(), body.device.as_bytes(), serial, body.counter, statement.bytes()])?;
     Ok(())
 }
 
@@ -216,7 +230,11 @@ impl Store {
     }
 
     /// Keeps a statement in the place of the device's last.
-    pub(crate) fn put_statement(&mut self, team: &TeamId, statement: &PrekeyStatement) -> Result<(), StoreError> {
+    pub(crate) fn put_statement(
+        &mut self,
+        team: &TeamId,
+        statement: &PrekeyStatement,
+    ) -> Result<(), StoreError> {
         self.write(|connection| insert_statement(connection, team, statement))
     }
 
@@ -296,7 +314,8 @@ impl Store {
         after: u64,
         bytes: usize,
     ) -> Result<Page<Numbered>, StoreError> {
-        let text = "SELECT serial, bytes FROM seals WHERE team = ? AND device = ? AND serial > ? ORDER BY serial";
+        let text =
+            "SELECT serial, bytes FROM seals WHERE team = ? AND device = ? AND serial > ? ORDER BY serial";
         let mut query = self.connection.prepare_cached(text)?;
         let rows = query.query_map(params![team.as_bytes(), device.as_bytes(), sql(after)], numbered)?;
         page_of_numbered(rows, after, bytes)
@@ -308,13 +327,14 @@ impl Store {
         team: &TeamId,
         space: &SpaceId,
         after: u64,
+        most: usize,
         bytes: usize,
     ) -> Result<Page<ByteVec>, StoreError> {
         let text = "SELECT bytes, first + count FROM packs
                     WHERE team = ? AND space = ? AND first >= ? ORDER BY first";
         let mut query = self.connection.prepare_cached(text)?;
         let mut rows = query.query(params![team.as_bytes(), space.as_bytes(), sql(after)])?;
-        let mut page = Page::new(bytes, after);
+        let mut page = Page { most, ..Page::new(bytes, after) };
         while let Some(row) = rows.next()? {
             let pack: Vec<u8> = row.get(0)?;
             let length = pack.len();

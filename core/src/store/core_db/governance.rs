@@ -105,6 +105,12 @@ pub(crate) fn packs(db: &Connection) -> Result<Vec<(SpaceId, Vec<u8>)>, StoreErr
     })
 }
 
+/// How far each vault is here: its space, the epoch of its rows, and the number of keys in them.
+pub(crate) fn vaults(db: &Connection) -> Result<Vec<(SpaceId, u32, u64)>, StoreError> {
+    let sql = "SELECT space, max(epoch), sum(keys) FROM packs GROUP BY space";
+    CORE.rows(db, sql, [], |row| Ok((SpaceId::from_bytes(row.get(0)?), row.get(1)?, read_number(row, 2)?)))
+}
+
 /// Keeps a key that was made here and is in no vault yet.
 pub(crate) fn add_own_key(
     tx: &Transaction<'_>,

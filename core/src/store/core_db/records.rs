@@ -154,10 +154,26 @@ pub(crate) fn batches_after(
     arrivals.into_iter().map(|arrival| Ok((arrival, read_batch(db, arrival)?))).collect()
 }
 
+/// What is known of the bodies of a batch, by index.
+pub(crate) fn states_of(db: &Connection, arrival: u64) -> Result<Vec<BodyState>, StoreError> {
+    let sql = "SELECT state FROM bodies WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+    let ids = [body_id(arrival, 0), body_id(arrival, u8::MAX)];
+    CORE.rows(db, sql, ids, |row| BodyState::read(row, 0))
+}
+
 /// The root of the server's chain at a position, if the batch there is here.
 pub(crate) fn root_at(db: &Connection, space: SpaceId, pos: u64) -> Result<Option<Hash>, StoreError> {
     let sql = "SELECT root FROM batches WHERE space = ?1 AND pos = ?2 ORDER BY arrival DESC LIMIT 1";
     CORE.row(db, sql, params![space.as_bytes(), number(pos)], |row| row.get(0).map(Hash::from_bytes))
+}
+
+/// The server's chain of a space as far as it is here: each batch that has a place, its hash and the root there, by position.
+pub(crate) fn placed(db: &Connection, space: SpaceId) -> Result<Vec<(Hash, ChainPoint)>, StoreError> {
+    let sql = "SELECT hash, pos, root FROM batches WHERE space = ?1 AND pos IS NOT NULL ORDER BY pos";
+    CORE.rows(db, sql, [space.as_bytes()], |row| {
+        let at = ChainPoint { pos: read_number(row, 1)?, root: Hash::from_bytes(row.get(2)?) };
+        Ok((Hash::from_bytes(row.get(0)?), at))
+    })
 }
 
 /// Counts the batches of a space, and those of them that have no place yet.

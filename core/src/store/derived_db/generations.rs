@@ -10,7 +10,7 @@ use thicket_protocol::ids::{MemberId, NotebookId, SpaceId};
 use super::{DERIVED, lists, words};
 use crate::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::store::StoreError;
-use crate::store::statements::{nonsense, read_cbor};
+use crate::store::statements::{limit as limit_of, nonsense, read_cbor};
 use crate::time::Observed;
 use crate::view::Heads;
 use crate::vocabulary::StampStatus;
@@ -200,6 +200,30 @@ pub(crate) fn generations_where(
     }
     sql.push_str(" ORDER BY generation");
     DERIVED.rows(db, &sql, params_from_iter(params), read_id)
+}
+
+/// The drafts with that status, ended ones too, by id.
+pub(crate) fn drafts(db: &Connection, status: StampStatus) -> Result<Vec<GenerationId>, StoreError> {
+    let sql =
+        "SELECT generation FROM generations WHERE draft_of IS NOT NULL AND status = ?1 ORDER BY generation";
+    DERIVED.rows(db, sql, [status_number(status)], read_id)
+}
+
+/// The notes that are shown and whose ids begin with these hexadecimal digits, up to `limit`, by id; none for other text.
+pub(crate) fn notes_with_prefix(
+    db: &Connection,
+    digits: &str,
+    limit: usize,
+) -> Result<Vec<NoteId>, StoreError> {
+    let bound = |fill: char| -> Option<NoteId> {
+        let rest = (NoteId::LEN * 2).checked_sub(digits.len())?;
+        format!("{digits}{}", fill.to_string().repeat(rest)).parse().ok()
+    };
+    let (Some(first), Some(last)) = (bound('0'), bound('f')) else { return Ok(Vec::new()) };
+    let sql = "SELECT DISTINCT note FROM generations WHERE is_shown = 1 AND note BETWEEN ?1 AND ?2
+               ORDER BY note LIMIT ?3";
+    let params = params![first.as_bytes(), last.as_bytes(), limit_of(limit)];
+    DERIVED.rows(db, sql, params, |row| row.get(0).map(NoteId::from_bytes))
 }
 
 fn read_id(row: &Row<'_>) -> rusqlite::Result<GenerationId> {
