@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
-use crate::{consent, import, note, people, shell, status, sync, team};
+use crate::{consent, demo, import, note, people, shell, status, sync, team};
 
 /// An encrypted field notebook that works without a signal: each note carries the consent it rests on.
 #[derive(Debug, Parser)]
@@ -73,6 +73,7 @@ pub(crate) enum Command {
     Sync(sync::Sync),
     Status(status::Status),
     Verify(status::Verify),
+    Demo(demo::Demo),
     Completions(shell::Completions),
     Man(shell::Man),
 }

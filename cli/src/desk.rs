@@ -183,11 +183,12 @@ pub(crate) fn resume(mut paused: PausedHome) -> Result<Home, Failure> {
     loop {
         match paused.resume(now()) {
             Ok(home) => return Ok(home),
-            Err(NotResumed { paused: still, error: HomeError::Busy }) if began.elapsed() < BUSY_WAIT => {
+            Err(NotResumed::Busy(still)) if began.elapsed() < BUSY_WAIT => {
                 paused = *still;
                 std::thread::sleep(BUSY_LOOK);
             }
-            Err(NotResumed { error, .. }) => return Err(error.into()),
+            Err(NotResumed::Busy(_)) => return Err(HomeError::Busy.into()),
+            Err(NotResumed::Failed(error)) => return Err(error.into()),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod consent;
+mod demo;
 mod desk;
 mod editor;
 mod failure;
@@ -88,6 +89,7 @@ fn run(command: Command, desk: &Desk) -> Result<(), Failure> {
         Command::Sync(sync) => sync.run(desk),
         Command::Status(status) => status.run(desk),
         Command::Verify(verify) => verify.run(desk),
+        Command::Demo(demo) => demo.run(desk),
         Command::Completions(completions) => completions.run(desk),
         Command::Man(man) => man.run(desk),
     }

@@ -159,6 +159,17 @@ impl Page {
         }
     }
 
+    /// A label, and beside it prose that is wrapped to the rest of the width.
+    pub(crate) fn hanging(&mut self, label: &str, text: &str) {
+        let indent = label.width();
+        for (at, line) in
+            wrap(text, self.width.saturating_sub(indent).max(MEASURE_MIN / 2)).into_iter().enumerate()
+        {
+            let before = if at == 0 { label.to_owned() } else { " ".repeat(indent) };
+            self.line(format_args!("{before}{line}"));
+        }
+    }
+
     /// Rows in columns, as wide as their widest cell; the last column is not padded.
     pub(crate) fn table<const N: usize>(&mut self, heads: [&str; N], rows: &[[String; N]]) {
         let mut widths = heads.map(UnicodeWidthStr::width);
