@@ -17,6 +17,8 @@
 
 mod backoff;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod frames;
 pub mod keeper;
 #[cfg(test)]
@@ -27,6 +29,8 @@ mod link_tests;
 mod pin;
 mod pump;
 mod run;
+#[cfg(test)]
+mod run_tests;
 mod stop;
 pub mod watch;
 

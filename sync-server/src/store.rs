@@ -23,6 +23,7 @@ use thicket_protocol::team::Team;
 
 mod batches;
 mod files;
+mod log;
 mod vaults;
 
 pub use batches::Kept;
@@ -67,6 +68,7 @@ impl Store {
                 reason: "it is missing or empty, though the key is there",
             });
         }
+        log::check(&folder.join("server.db-wal"))?;
         let mut connection = connect(&db, is_new).map_err(|error| StoreError::sqlite(error, &db))?;
         migrate(&mut connection, &db)?;
         let seed = if is_new { begin(&mut connection, &db, &key, fill)? } else { files::read_seed(&key)? };

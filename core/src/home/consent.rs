@@ -199,7 +199,14 @@ impl Home {
         let NewEvent { participant, at, actor, act } = event;
         let event = ConsentEvent { participant, at, actor, witness: None, evidence: BTreeSet::new(), act };
         let space = self.space(notebook, SpaceKind::Ledger)?;
-        let object = self.sign_object(space, Object::Consent(event), BTreeSet::new(), now)?;
+        let sign = |at| self.sign_object(space, Object::Consent(event.clone()), BTreeSet::new(), at);
+        let (mut object, mut recorded_at) = (sign(now)?, now);
+        // What is said twice in one millisecond is two events, not one that is known already.
+        while self.ledger(notebook)?.holds(&object.hash()) {
+            let next = Moment::new(recorded_at.unix_ms() + 1, recorded_at.offset_minutes());
+            recorded_at = next.map_err(|_| HomeError::Invalid("the clock is at the end of time"))?;
+            object = sign(recorded_at)?;
+        }
         let hash = object.hash();
         self.record_objects(&[object], now)?;
         Ok(hash)
