@@ -17,7 +17,7 @@ use thicket_protocol::ids::NotebookId;
 use crate::args::word;
 use crate::desk::{self, Desk, just_now, now};
 use crate::failure::Failure;
-use crate::output::{Page, Shown, Tint, count, short};
+use crate::output::{Page, Shown, Tint, count, plain, short};
 
 /// Consent: per participant and activity, with everything that was ever said about it.
 #[derive(Debug, Subcommand)]
@@ -121,7 +121,7 @@ impl Shown for Granted {
         page.head(&format!("{}: {} {yes}", self.pseudonym, self.activity));
         page.line(format_args!("  allows  {}", self.scope.join(", ")));
         page.line(format_args!("  bound   {}", self.bound));
-        page.line(format_args!("  mode    {}, {}", self.mode, self.at));
+        page.line(format_args!("  mode    {}, {}", self.mode, plain(&self.at)));
         if self.negatives.is_empty() {
             page.line("  seen    no refusal or withdrawal is known on this device");
         }
@@ -160,7 +160,12 @@ impl Grant {
             negatives.sort_by_key(|event| (event.recorded_at, event.hash));
             negatives.dedup_by_key(|event| event.hash);
             let told = |event: &EventShown| {
-                format!("{} {}, recorded by {}", event.what, event.at, home.member_name(&event.by))
+                format!(
+                    "{} {}, recorded by {}",
+                    event.what,
+                    plain(&event.at.to_string()),
+                    home.member_name(&event.by)
+                )
             };
             Ok(Granted {
                 consent: granted.consent.to_string(),
@@ -508,7 +513,12 @@ impl Shown for Consents {
                 page.line(format_args!("    allows {}; bound {bound}", consent.scope.join(", ")));
             }
             for event in &consent.events {
-                page.line(format_args!("    {}  {}, recorded by {}", event.at, event.what, event.by_name));
+                page.line(format_args!(
+                    "    {}  {}, recorded by {}",
+                    plain(&event.at),
+                    event.what,
+                    event.by_name
+                ));
             }
         }
     }

@@ -82,7 +82,7 @@ impl Typed {
     pub(crate) fn keep(self, failure: Failure) -> Failure {
         let path = self.draft.leave();
         let hint =
-            format!("what you typed stands in {}: give it with --file. {}", path.display(), failure.hint);
+            format!("what you typed stands in {}: give it with --file; {}", path.display(), failure.hint);
         failure.hinting(hint)
     }
 }

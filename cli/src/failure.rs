@@ -340,3 +340,59 @@ fn refused(refusal: Refusal) -> Failure {
     };
     Failure::new(kind, reason, hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use thicket_core::vocabulary::StampStatus;
+    use thicket_protocol::governance::Role;
+
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_exit_code_and_says_what_can_be_done() {
+        let disk = || HomeError::Storage(Box::new(io::Error::from(io::ErrorKind::StorageFull)));
+        let evidence = SyncError::Distrust { evidence: "evidence-1".to_owned() };
+        let all: [(Failure, u8); 23] = [
+            (HomeError::Fault("a test", None).into(), 1),
+            (HomeError::Ambiguous(Thing::Note).into(), 2),
+            (HomeError::Invalid("out of range").into(), 2),
+            (ParseInviteError::Checksum.into(), 2),
+            (HomeError::NotFound(Thing::Invite).into(), 3),
+            (SyncError::Invite(InviteTrouble::Unknown).into(), 3),
+            (HomeError::Locked.into(), 4),
+            (HomeError::WaitingForKeys.into(), 4),
+            (HomeError::Role { role: Role::Auditor }.into(), 5),
+            (HomeError::Consent { status: StampStatus::Blocked }.into(), 5),
+            (HomeError::RealName.into(), 5),
+            (SyncError::Invite(InviteTrouble::Expired).into(), 5),
+            (HomeError::Damaged(DamagedFile::Core).into(), 6),
+            (SyncError::Refused(Refusal::Fork).into(), 6),
+            (HomeError::NeedsServer.into(), 7),
+            (SyncError::NoServer.into(), 7),
+            (SyncError::TimedOut.into(), 7),
+            (SyncError::Refused(Refusal::Storage).into(), 7),
+            (evidence.into(), 8),
+            (HomeError::Busy.into(), 9),
+            (SyncError::Home(disk()).into(), 10),
+            (HomeError::NameTaken(Thing::Participant).into(), 11),
+            (SyncError::Invite(InviteTrouble::Spent).into(), 11),
+        ];
+        for (failure, code) in all {
+            assert_eq!(failure.kind.code(), code, "{failure:?}");
+            assert!(!failure.reason.is_empty() && !failure.hint.is_empty(), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn evidence_of_a_lie_is_named() {
+        let failure = Failure::from(SyncError::Distrust { evidence: "evidence-1".to_owned() });
+        assert!(failure.reason.contains("evidence-1"));
+    }
+
+    #[test]
+    fn no_refusal_of_a_server_is_a_fault_in_thicket() {
+        for refusal in Refusal::ALL {
+            assert_ne!(Failure::from(SyncError::Refused(*refusal)).kind, Kind::Bug, "{refusal}");
+        }
+    }
+}

@@ -285,6 +285,14 @@ pub(crate) fn short(id: impl Display) -> String {
     id.to_string().chars().take(10).collect()
 }
 
+/// A time as people read it: the day, and the minute where it is known, in the zone where it was lived.
+pub(crate) fn plain(at: &str) -> String {
+    match at.split_once('T') {
+        Some((day, time)) => format!("{day} {}", time.chars().take(5).collect::<String>()),
+        None => at.replace('/', ", "),
+    }
+}
+
 /// "1 note", "2 notes".
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -321,6 +329,13 @@ mod tests {
         let mut page = Page::new(false, 80);
         page.table(["id", "name"], &[["a1".into(), "Sam".into()], ["日本".into(), String::new()]]);
         assert_eq!(page.text, "id    name\na1    Sam\n日本\n");
+    }
+
+    #[test]
+    fn a_time_is_read_without_its_seconds_and_a_day_stays_a_day() {
+        assert_eq!(plain("2026-11-25T15:05:06.25+01:00"), "2026-11-25 15:05");
+        assert_eq!(plain("1660-01-01"), "1660-01-01");
+        assert_eq!(plain("2026-11-25/morning"), "2026-11-25, morning");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(crate) fn read(file: Option<&Path>, purpose: Purpose) -> Result<Zeroizing<St
         }
         Err(std::env::VarError::NotPresent) => {}
     }
-    if !io::stdin().is_terminal() {
+    // A text may come through standard input while somebody sits at the terminal: the prompt goes there directly.
+    if !(io::stdin().is_terminal() || io::stderr().is_terminal()) {
         return Err(Failure::new(
             Kind::Locked,
             "a passphrase is wanted, and there is no terminal to ask for it on",

@@ -13,7 +13,7 @@ use thicket_protocol::ids::NotebookId;
 use crate::args::word;
 use crate::desk::{self, Desk, just_now, now};
 use crate::failure::Failure;
-use crate::output::{Page, Shown, short};
+use crate::output::{Page, Shown, plain, short};
 
 /// Participants: everybody who is written about, by pseudonym.
 #[derive(Debug, Subcommand)]
@@ -273,7 +273,7 @@ struct Started {
 
 impl Shown for Started {
     fn set(&self, page: &mut Page) {
-        page.line(format_args!("Started: {} at {}", self.activity, self.at));
+        page.line(format_args!("Started: {}, {}", self.activity, plain(&self.at)));
         page.line(format_args!("Name it with --encounter {}", short(&self.encounter)));
     }
 }
@@ -289,7 +289,7 @@ impl Shown for Encounters {
             return page.line("None yet: start one with `thicket encounter start --activity A`.");
         }
         let row =
-            |one: &EncounterRow| [short(&one.id), one.at.clone(), one.activity.to_owned(), one.names.clone()];
+            |one: &EncounterRow| [short(&one.id), plain(&one.at), one.activity.to_owned(), one.names.clone()];
         let rows: Vec<_> = self.encounters.iter().map(row).collect();
         page.table(["id", "when", "activity", "with"], &rows);
     }

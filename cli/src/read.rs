@@ -10,7 +10,7 @@ use thicket_core::vocabulary::StampStatus;
 use crate::args::word;
 use crate::desk::{self, Desk};
 use crate::failure::Failure;
-use crate::output::{Page, Shown, cut, short};
+use crate::output::{Page, Shown, cut, plain, short};
 use crate::stamp::{Stamp, space, tint};
 
 /// How many notes a list or a search has unless more are asked for.
@@ -75,7 +75,7 @@ impl Shown for Shows {
         if !self.title.is_empty() {
             page.head(&self.title);
         }
-        page.prose(&format!("{} · {} · {}", self.observed_at, self.author_name, self.layer), 0);
+        page.prose(&format!("{} · {} · {}", plain(&self.observed_at), self.author_name, self.layer), 0);
         if !self.names.is_empty() {
             page.prose(&format!("with {}", self.names.join(", ")), 0);
         }
@@ -92,7 +92,7 @@ impl Shown for Shows {
             page.prose(&draft.text, 2);
             page.gap();
         }
-        let id = page.dim(&format!("note {}, written down {}", short(&self.id), self.recorded_at));
+        let id = page.dim(&format!("note {}, written down {}", short(&self.id), plain(&self.recorded_at)));
         page.line(id);
     }
 }
@@ -199,7 +199,7 @@ impl Shown for Rows {
             let status = page.tinted(tint(row.status), row.status.as_str());
             [
                 short(&row.id),
-                row.observed_at.clone(),
+                plain(&row.observed_at),
                 cut(&row.title, TITLE_COLUMNS),
                 row.space.to_owned(),
                 status,
@@ -286,7 +286,7 @@ impl Shown for Hits {
         }
         for hit in &self.notes {
             let title = page.bold(&cut(&hit.title, TITLE_COLUMNS));
-            page.line(format_args!("{}  {}  {title}", short(&hit.id), hit.observed_at));
+            page.line(format_args!("{}  {}  {title}", short(&hit.id), plain(&hit.observed_at)));
             page.prose(&hit.snippet, 4);
         }
     }
@@ -340,7 +340,12 @@ impl Shown for Changes {
         let row = |row: &ChangeRow| {
             let who = row.member_name.clone().unwrap_or_else(|| "unknown".to_owned());
             let device = row.device_name.clone().unwrap_or_default();
-            [row.at.clone().unwrap_or_else(|| "not known when".to_owned()), who, device, row.summary.clone()]
+            [
+                row.at.as_deref().map_or_else(|| "not known when".to_owned(), plain),
+                who,
+                device,
+                row.summary.clone(),
+            ]
         };
         let rows: Vec<_> = self.changes.iter().map(row).collect();
         page.table(["when", "who", "device", "what"], &rows);

@@ -7,7 +7,7 @@ use thicket_core::home::{DeviceStatus, HeldNote, HeldWhy, Home, SpaceStatus};
 
 use crate::desk::{Desk, moment_of, now};
 use crate::failure::{Failure, Kind};
-use crate::output::{Page, Shown, Tint, count, cut, short};
+use crate::output::{Page, Shown, Tint, count, cut, plain, short};
 use crate::stamp::Stamp;
 
 /// How many held notes of a space are listed for a person; a script gets all.
@@ -73,7 +73,7 @@ impl Shown for Stands {
         match (&self.server, &self.last_sync) {
             (None, _) => page.line("No server is set: everything is on this device alone."),
             (Some(server), None) => page.line(format_args!("Never synced with {server}")),
-            (Some(server), Some(at)) => page.line(format_args!("Up to date with {server} at {at}")),
+            (Some(server), Some(at)) => page.line(format_args!("Up to date with {server}, {}", plain(at))),
         }
         if let Some(evidence) = &self.evidence {
             let stopped = page.tinted(Tint::Held, "Sync has stopped");
@@ -100,7 +100,7 @@ impl Shown for Stands {
             let heard = if device.this_device {
                 "this one".to_owned()
             } else {
-                device.last_heard.clone().unwrap_or_else(|| "never heard from".to_owned())
+                device.last_heard.as_deref().map_or_else(|| "never heard from".to_owned(), plain)
             };
             let more = match (device.revoked, device.waits_for_keys) {
                 (true, _) => "revoked",
@@ -131,7 +131,7 @@ fn set_space(page: &mut Page, space: &SpaceRow) {
         parts.push(page.tinted(Tint::Waits, &format!("{} held", count(held, "note", "notes"))));
     }
     let says = if parts.is_empty() { "nothing unsent".to_owned() } else { parts.join(", ") };
-    page.line(format_args!("  {:<11}{says}", space.kind));
+    page.line(format_args!("  {:<12}{says}", space.kind));
     for held in space.held.iter().take(HELD_SHOWN) {
         page.line(format_args!("    {}  {}", short(&held.note), cut(&held.title, 50)));
         page.prose(&held.words, 16);

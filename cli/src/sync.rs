@@ -223,7 +223,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Sync(error) => error.into(),
             ClientError::Home(error) => error.into(),
-            _ => Self::bug(reason),
+            ClientError::Closed | _ => Self::bug(reason),
         }
     }
 }

@@ -15,7 +15,7 @@ use thicket_protocol::ids::NotebookId;
 use crate::args::{duration, word};
 use crate::desk::{Desk, entropy, moment_of, now, while_busy, wrapping};
 use crate::failure::{Failure, Kind};
-use crate::output::{Page, Shown, short};
+use crate::output::{Page, Shown, plain, short};
 use crate::passphrase::Purpose;
 use crate::sync;
 
@@ -217,7 +217,7 @@ impl Shown for Invited {
     fn set(&self, page: &mut Page) {
         page.prose(&self.code, 0);
         page.gap();
-        page.prose(&format!("Good for one person, until {}. They type:", self.expires_at), 0);
+        page.prose(&format!("Good for one person, until {}. They type:", plain(&self.expires_at)), 0);
         page.line("  thicket join CODE --member NAME");
     }
 }

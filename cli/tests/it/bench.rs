@@ -66,14 +66,14 @@ impl Bench {
     }
 
     pub(crate) fn ok_on(&self, home: &str, args: &[&str]) -> Value {
-        let ran = run(&mut self.command_on(home, args).arg("--json"), b"");
+        let ran = run(self.command_on(home, args).arg("--json"), b"");
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
         ran.json()
     }
 
     /// Runs with --json and a text on standard input, and expects success.
     pub(crate) fn ok_with(&self, args: &[&str], input: &str) -> Value {
-        let ran = run(&mut self.command(args).arg("--json"), input.as_bytes());
+        let ran = run(self.command(args).arg("--json"), input.as_bytes());
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
         ran.json()
     }
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     pub(crate) fn fails_on(&self, home: &str, code: i32, kind: &str, args: &[&str]) -> Value {
-        let ran = run(&mut self.command_on(home, args).arg("--json"), b"");
+        let ran = run(self.command_on(home, args).arg("--json"), b"");
         assert_eq!(ran.stdout, "", "{args:?}");
         ran.failure(code, kind)
     }

@@ -1,6 +1,10 @@
 //! The `thicket` command, tried as a script would: through the real binary.
 
-#![allow(clippy::indexing_slicing, reason = "tests index what they made, and JSON by its names")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests index what they made, ids of plain digits, and JSON by its names"
+)]
 
 mod bench;
 mod home;
