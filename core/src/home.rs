@@ -47,6 +47,7 @@ pub use self::read::{
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 use self::team::Foundation;
+pub(crate) use self::team::Staged;
 pub use self::team::{Founded, Founding, NotebookShown};
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
