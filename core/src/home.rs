@@ -9,6 +9,8 @@ mod documents;
 mod error;
 mod exchange;
 mod folder;
+mod founding;
+mod history;
 mod journal;
 mod keep;
 mod keys;
@@ -36,6 +38,9 @@ use zeroize::Zeroizing;
 pub use self::consent::{ConsentShown, ConsentTerms, EventShown, Granted, NewEvent, Recorded};
 use self::documents::Documents;
 pub use self::error::{DamagedFile, HomeError, Thing};
+use self::founding::Foundation;
+pub use self::founding::{Founded, Founding};
+pub use self::history::ChangeShown;
 use self::keys::Keyring;
 use self::ledgers::Ledgers;
 pub use self::notes::{About, NewNote, NoteEdit, Placed};
@@ -43,20 +48,19 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
-use self::team::Foundation;
+pub use self::team::NotebookShown;
 pub(crate) use self::team::Staged;
-pub use self::team::{Founded, Founding, NotebookShown};
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
 use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
 use crate::seal::make_prekey;
-use crate::secret::{DatabaseKey, IdentitySeed, LocalKey};
+use crate::secret::{DatabaseKey, IdentitySeed, InviteSecret, LocalKey};
 use crate::store::core_db::{self, Sealer, Setting};
-use crate::store::{Database, Durability, HomeLock, derived_db};
+use crate::store::{Database, Durability, HomeLock, StoreError, derived_db};
 use crate::time::Moment;
 
 /// One device's folder, unlocked.
@@ -64,8 +68,6 @@ use crate::time::Moment;
 /// Dropping it loses nothing that was acknowledged; [`Home::lock`] also leaves the files tidy.
 pub struct Home {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, never read")]
-    lock: HomeLock,
     entropy: Box<dyn Entropy>,
     ring: Ring,
     secrets: RingContents,
@@ -77,6 +79,9 @@ pub struct Home {
     keys: Keyring,
     ledgers: Ledgers,
     documents: Documents,
+    /// The last field, so that it is let go of when every file is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    lock: HomeLock,
 }
 
 impl Home {
@@ -140,8 +145,13 @@ impl Home {
         code_text: &str,
         settings: &[(Setting, &[u8])],
     ) -> Result<Self, HomeError> {
-        let before = core_db::setting(self.core.read(), &self.secrets.local, Setting::Joining)?;
+        let before = self.kept(Setting::Joining)?;
         if before.as_deref().is_some_and(|before| before.as_slice() == code_text.as_bytes()) {
+            return Ok(self);
+        }
+        // The log may have admitted it with this very code, and then forgot the code.
+        let admitted_by = self.team.as_ref().and_then(|team| team.devices().get(&self.device)?.invite);
+        if admitted_by.is_some_and(|by| by == InviteSecret::from_bytes(code.seed()).public_key()) {
             return Ok(self);
         }
         let team = team::known_prefix(code.team);
@@ -149,13 +159,9 @@ impl Home {
             return Err(HomeError::Occupied);
         }
         self.secrets.team = team;
-        self.write_ring()?;
-        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
-        self.core.write(Durability::Full, |tx| {
-            settings.iter().try_for_each(|(name, value)| {
-                Ok::<_, HomeError>(core_db::set_setting(tx, &mut sealer, *name, Some(value))?)
-            })
-        })?;
+        self.keep_ring()?;
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, Some(*value))).collect();
+        self.keep(&settings)?;
         Ok(self)
     }
 
@@ -189,7 +195,6 @@ impl Home {
         let team = read_team(&core)?;
         let mut home = Self {
             folder: folder.to_owned(),
-            lock,
             entropy,
             ring,
             device: DeviceId::derive(&secrets.identity.signer().public_key()),
@@ -200,6 +205,7 @@ impl Home {
             keys: Keyring::default(),
             ledgers: Ledgers::default(),
             documents: Documents::default(),
+            lock,
         };
         home.settle()?;
         home.load_keys()?;
@@ -226,6 +232,13 @@ impl Home {
         self.derived.checkpoint()?;
         let Self { folder, entropy, ring, .. } = self;
         Ok(PausedHome { folder, entropy, ring })
+    }
+
+    /// Calls `step` at steps of core.db's SQLite, and before each commit; `true` interrupts what it does. For the simulator, which
+    /// lets a process die there.
+    #[doc(hidden)]
+    pub fn on_storage_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        self.core.on_step(step);
     }
 
     /// The folder.
@@ -349,9 +362,16 @@ pub struct PausedHome {
 
 impl PausedHome {
     /// Opens the files again; the ring, which another process may have written meanwhile, is read anew, without asking for the passphrase.
-    pub fn resume(self, now: Moment) -> Result<Home, HomeError> {
+    pub fn resume(self, now: Moment) -> Result<Home, NotResumed> {
+        match HomeLock::take(&self.folder) {
+            Ok(lock) => self.resume_under(lock, now).map_err(NotResumed::Failed),
+            Err(StoreError::Busy) => Err(NotResumed::Busy(Box::new(self))),
+            Err(error) => Err(NotResumed::Failed(error.into())),
+        }
+    }
+
+    fn resume_under(self, lock: HomeLock, now: Moment) -> Result<Home, HomeError> {
         let Self { folder, mut entropy, mut ring } = self;
-        let lock = HomeLock::take(&folder)?;
         let secrets = ring.reopen()?;
         heal(&mut ring, &secrets, entropy.as_mut())?;
         let opened = open_files(&folder, ring, secrets)?;
@@ -366,6 +386,14 @@ impl std::fmt::Debug for PausedHome {
     }
 }
 
+/// Why a paused home was not opened again.
+#[derive(Debug)]
+pub enum NotResumed {
+    /// Another process has it open; it is handed back as it was, to be tried again.
+    Busy(Box<PausedHome>),
+    /// It cannot be opened.
+    Failed(HomeError),
+}
+
 #[cfg(test)]
-#[path = "home/home_tests.rs"]
 mod tests;

@@ -31,7 +31,7 @@ const CHECKS: [Check; 4] = [
 
 /// Runs every check, announcing each; the first that fails ends the run with its exit code.
 pub(crate) fn run() -> ExitCode {
-    let no_vendor = match machine::prepare() {
+    let no_vendor = match machine::can_check() {
         Ok(no_vendor) => no_vendor,
         Err(reason) => {
             eprintln!("xtask: {reason}");
@@ -65,7 +65,7 @@ fn with_denied_warnings(flags: Option<OsString>) -> OsString {
 }
 
 /// Waits for a command; anything but success is the exit code to end with.
-fn finish(command: &mut Command) -> Result<(), u8> {
+pub(crate) fn finish(command: &mut Command) -> Result<(), u8> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(exit_code(status)),

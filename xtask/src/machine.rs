@@ -1,6 +1,7 @@
 //! What the machine must bring before anything is built, and what is fetched for it.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a build of SQLCipher's crypto needs of the machine.
@@ -11,11 +12,20 @@ struct Found {
     perl: bool,
 }
 
-/// Sees to it that the machine can build and check the workspace.
+/// Sees to it that the machine can build and check the workspace; the answer and the error are those of [`can_build`].
+pub(crate) fn can_check() -> Result<bool, String> {
+    let no_vendor = can_build()?;
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        install(component, subcommand)?;
+    }
+    Ok(no_vendor)
+}
+
+/// Sees to it that the machine can build the workspace.
 ///
 /// The answer says whether the system's OpenSSL is to be linked; else OpenSSL is built from source, which takes
 /// minutes. The error is one sentence that names what is missing.
-pub(crate) fn prepare() -> Result<bool, String> {
+pub(crate) fn can_build() -> Result<bool, String> {
     let no_vendor = links_system_openssl(env::var("OPENSSL_NO_VENDOR").ok().as_deref(), system_openssl());
     let found = Found {
         // A caller who names a compiler is believed: CC may hold a whole command.
@@ -31,10 +41,17 @@ pub(crate) fn prepare() -> Result<bool, String> {
     } else {
         eprintln!("xtask: building OpenSSL from source, minutes the first time");
     }
-    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        install(component, subcommand)?;
-    }
     Ok(no_vendor)
+}
+
+/// The folder of release builds.
+pub(crate) fn release_folder() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let beside = || {
+        let house = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository");
+        house.join("target")
+    };
+    target.unwrap_or_else(beside).join("release")
 }
 
 /// Decides whether to link the system's OpenSSL: what the caller says counts, else what is there.

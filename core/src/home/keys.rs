@@ -100,7 +100,8 @@ impl Home {
 
     /// The newest epochs of which this device holds the key, ascending by space.
     fn epochs_held(&self, team: &Team) -> Vec<SpaceEpoch> {
-        let newest = team.spaces().iter().map(|(space, of)| SpaceEpoch { space: *space, epoch: of.newest().epoch });
+        let newest =
+            team.spaces().iter().map(|(space, of)| SpaceEpoch { space: *space, epoch: of.newest().epoch });
         newest.filter(|at| self.epoch_key(*at).is_some()).take(SEAL_EPOCHS_MAX).collect()
     }
 
@@ -225,7 +226,9 @@ impl Home {
         let here = self.vaults()?;
         let turned = |held: &HeldEpoch| {
             let newest = self.newest_epoch(&held.space);
-            newest.is_some_and(|at| at.epoch > held.epoch && here.get(&held.space).is_some_and(|of| of.0 == at.epoch))
+            newest.is_some_and(|at| {
+                at.epoch > held.epoch && here.get(&held.space).is_some_and(|of| of.0 == at.epoch)
+            })
         };
         let gone: Vec<SpaceEpoch> =
             self.secrets.epochs.iter().filter(|held| turned(held)).map(HeldEpoch::at).collect();
@@ -317,7 +320,8 @@ impl Home {
     /// as it may hold them: once a statement. A device that came by an invite which had expired is given nothing.
     pub(crate) fn re_seals(&mut self, now_ms: i64) -> Result<Vec<ReSeal>, HomeError> {
         let Some(team) = &self.team else { return Ok(Vec::new()) };
-        let own: Vec<SpaceEpoch> = self.epochs_held(team).into_iter().filter(|at| self.holds_epoch(&at.space)).collect();
+        let own: Vec<SpaceEpoch> =
+            self.epochs_held(team).into_iter().filter(|at| self.holds_epoch(&at.space)).collect();
         let marks = self.seal_marks()?;
         let mut wanted = Vec::new();
         for said in self.statements()? {

@@ -554,4 +554,4 @@ fn said(about: About) -> (BTreeSet<ParticipantId>, bool) {
 
 #[cfg(test)]
 #[path = "notes_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -99,7 +99,7 @@ impl Desk {
         self.home.write_note(new, minute(2)).expect("written")
     }
 
-    fn edit(&mut self, note: NoteId, text: Vec<Unit>) -> Placed {
+    pub(in crate::home) fn edit(&mut self, note: NoteId, text: Vec<Unit>) -> Placed {
         let edit = NoteEdit { text: Some(text), ..NoteEdit::default() };
         self.home.edit_note(note, edit, minute(3)).expect("edited")
     }
@@ -126,7 +126,7 @@ impl Desk {
         self.home.record_event(&self.notebook, event, minute(5)).expect("recorded").notes_on_hold
     }
 
-    fn type_in(&mut self, note: NoteId, at: u32, text: &str) {
+    pub(in crate::home) fn type_in(&mut self, note: NoteId, at: u32, text: &str) {
         let splice = Splice { at, delete: 0, insert: units(text) };
         self.home.journal(note, Field::Text, &[splice], minute(6)).expect("journaled");
     }
@@ -379,7 +379,7 @@ fn an_import_adds_nothing_twice_and_tells_of_each_note() {
     new[3].title = units("two\nlines");
     desk.home
         .import_notes(new, minute(2), &mut |at, outcome| {
-            written.push((at, outcome.map(|placed| placed.is_some()).ok()))
+            written.push((at, outcome.map(|placed| placed.is_some()).ok()));
         })
         .expect("imported");
     assert_eq!(written.len(), 150);

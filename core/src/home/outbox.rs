@@ -87,8 +87,11 @@ struct Room {
 }
 
 impl Room {
-    const WHOLE: Self =
-        Self { items: BATCH_ITEMS, items_bytes: HEAD_AND_ITEMS_BYTES_MAX - HEAD_BYTES, batch_bytes: BATCH_BYTES_MAX - HEAD_BYTES };
+    const WHOLE: Self = Self {
+        items: BATCH_ITEMS,
+        items_bytes: HEAD_AND_ITEMS_BYTES_MAX - HEAD_BYTES,
+        batch_bytes: BATCH_BYTES_MAX - HEAD_BYTES,
+    };
 
     /// Takes room for an item; the first always fits, for what is too large for a batch alone is refused when it is sealed.
     fn take(&mut self, waiting: &Waiting) -> bool {
@@ -113,7 +116,9 @@ impl Home {
         let keys: Vec<&VaultKey> = keys.iter().filter(|(of, _)| *of == space).map(|(_, key)| key).collect();
         let Some(at) = self.newest_epoch(&space) else { return Ok(Vec::new()) };
         let Some(epoch) = self.epoch_key(at) else { return Ok(Vec::new()) };
-        let pack = |keys: &[&VaultKey]| make_pack(&self.secrets.team, at, epoch, keys).map(|pack| cbor::encode(&pack));
+        let pack = |keys: &[&VaultKey]| {
+            make_pack(&self.secrets.team, at, epoch, keys).map(|pack| cbor::encode(&pack))
+        };
         Ok(keys.chunks(PACK_KEYS_MAX).map(pack).collect::<Result<_, _>>()?)
     }
 
@@ -188,7 +193,13 @@ impl Home {
         let (mut room, mut taken) = (Room::WHOLE, Vec::new());
         let mut after = 0;
         loop {
-            let rows = core_db::objects_after(self.core.read(), &self.secrets.local, Some(space), after, READ_AHEAD)?;
+            let rows = core_db::objects_after(
+                self.core.read(),
+                &self.secrets.local,
+                Some(space),
+                after,
+                READ_AHEAD,
+            )?;
             let Some(last) = rows.last() else { break };
             after = last.arrival;
             for row in rows {
@@ -201,7 +212,8 @@ impl Home {
         }
         let mut after = 0;
         loop {
-            let rows = core_db::unsent_after(self.core.read(), &self.secrets.local, Some(space), after, READ_AHEAD)?;
+            let rows =
+                core_db::unsent_after(self.core.read(), &self.secrets.local, Some(space), after, READ_AHEAD)?;
             let Some(last) = rows.last() else { return Ok(taken) };
             after = last.arrival;
             for row in rows {
@@ -250,8 +262,13 @@ impl Home {
         let opened = derived_db::parts(self.derived.read(), row.generation)?;
         let opened: BTreeSet<Source> = opened.into_iter().map(|part| part.source).collect();
         let known = core_db::parts_of(self.core.read(), row.space, row.generation.into())?;
-        let known = known.into_iter().filter(|part| part.arrival < row.arrival && part.state == BodyState::Kept);
-        Ok(known.map(|part| part.at).filter(|at| opened.contains(&Source::Item(*at))).take(COVERS_MAX).collect())
+        let known =
+            known.into_iter().filter(|part| part.arrival < row.arrival && part.state == BodyState::Kept);
+        Ok(known
+            .map(|part| part.at)
+            .filter(|at| opened.contains(&Source::Item(*at)))
+            .take(COVERS_MAX)
+            .collect())
     }
 
     fn seal_batch(&mut self, space: SpaceId, waiting: &[Waiting]) -> Result<Batch, HomeError> {
@@ -262,8 +279,12 @@ impl Home {
             let people: Vec<&VaultKey> =
                 one.people.iter().filter_map(|person| self.keys.get(&(*person).into())).collect();
             let (doc_tag, note) = match (&one.what, people.first()) {
-                (What::Note(generation), _) => (DocTag::from(*generation), self.keys.get(&(*generation).into())),
-                (What::Object(hash), Some(person)) => (derive_doc_tag(person, &space, &hash.first_16()), None),
+                (What::Note(generation), _) => {
+                    (DocTag::from(*generation), self.keys.get(&(*generation).into()))
+                }
+                (What::Object(hash), Some(person)) => {
+                    (derive_doc_tag(person, &space, &hash.first_16()), None)
+                }
                 (What::Object(_), None) => (DocTag::EVENT, None),
             };
             let mut item = Item {
@@ -289,7 +310,8 @@ impl Home {
         let db = self.core.read();
         let incarnation = core_db::setting(db, &self.secrets.local, Setting::Incarnation)?;
         let incarnation = incarnation.and_then(|bytes| Incarnation::from_slice(&bytes));
-        let incarnation = incarnation.ok_or(HomeError::Fault("nothing is sealed before a server was met", None))?;
+        let incarnation =
+            incarnation.ok_or(HomeError::Fault("nothing is sealed before a server was met", None))?;
         let (seq, prev) = match core_db::last_batch(db, space, self.device)? {
             Some((seq, hash)) => (seq.saturating_add(1), hash),
             None => (1, Hash::ZERO),

@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::cbor;
 use thicket_protocol::governance::Role as MemberRole;
-use thicket_protocol::ids::{DeviceId, Hash, MemberId, NotebookId, SpaceId};
-use thicket_protocol::record::ItemRef;
+use thicket_protocol::ids::{MemberId, NotebookId};
 
 use super::derive::open_view;
-use super::outbox::read_unsent;
-use super::take::Opened;
+use super::ledgers::is_prefix;
 use super::{DamagedFile, Home, HomeError, Thing};
-use crate::body::{CommitTime, Content, NoteBody};
 use crate::coverage::Why;
-use crate::document::NoteDocument;
 use crate::ids::{ConsentId, EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::mention;
 use crate::stamp::Standing;
-use crate::store::core_db::{self, BodyState};
 use crate::store::derived_db::{self, After, GenerationRow, ListRow, Wanted};
 use crate::text::{Layer, Prose, Token, TokenAt};
 use crate::time::{Moment, Observed};
@@ -63,6 +58,8 @@ pub struct DraftShown {
     pub title: String,
     /// Its text, rendered.
     pub text: String,
+    /// Its text with its tokens.
+    pub prose: Prose,
     /// Where it stands, and for whom it waits.
     pub stamp: StampShown,
 }
@@ -162,31 +159,6 @@ pub struct SearchHit {
     pub snippet: String,
 }
 
-/// One change of a note.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeShown {
-    /// The change.
-    pub change: Hash,
-    /// When it was made, where its author's device said so.
-    pub at: Option<Moment>,
-    /// Who made it, where that is known.
-    pub member: Option<MemberId>,
-    /// On which device.
-    pub device: Option<DeviceId>,
-    /// The generation that it belongs to.
-    pub generation: GenerationId,
-    /// Characters that came into the text.
-    pub added: usize,
-    /// Characters and tokens that went out of it.
-    pub removed: usize,
-    /// People and places that came in, as they are called.
-    pub named: Vec<String>,
-    /// Whether the title changed.
-    pub title: bool,
-    /// Whether something beside title and text changed.
-    pub meta: bool,
-}
-
 impl Home {
     /// Finds a note by id or unique prefix of it.
     pub fn find_note(&self, name: &str) -> Result<NoteId, HomeError> {
@@ -194,6 +166,9 @@ impl Home {
         if let Ok(id) = name.parse::<NoteId>() {
             let is_known = derived_db::generations_of(db, id)?.iter().any(|row| row.is_shown);
             return if is_known { Ok(id) } else { Err(HomeError::NotFound(Thing::Note)) };
+        }
+        if !is_prefix(name) {
+            return Err(HomeError::NotFound(Thing::Note));
         }
         match derived_db::notes_with_prefix(db, &name.to_ascii_lowercase(), 2)?.as_slice() {
             [] => Err(HomeError::NotFound(Thing::Note)),
@@ -242,6 +217,7 @@ impl Home {
             generation: row.generation,
             title: mention::render(&view.title, name).text,
             text: mention::render(&view.text, name).text,
+            prose: view.text,
             stamp: self.stamp_of(row)?,
         })
     }
@@ -255,7 +231,7 @@ impl Home {
     }
 
     /// Refuses a note that is on hold to everybody but its author and custodians.
-    fn check_hold(&self, row: &GenerationRow) -> Result<(), HomeError> {
+    pub(super) fn check_hold(&self, row: &GenerationRow) -> Result<(), HomeError> {
         let may_open = Some(row.author) == self.secrets.member
             || self.own_role().is_ok_and(|role| role == MemberRole::Custodian);
         if row.status == StampStatus::OnHold && !may_open {
@@ -363,74 +339,6 @@ impl Home {
         names.extend(places.map(|place| (Token::Place(place.id), place.pseudonym.to_string())));
         Ok(())
     }
-
-    /// Who changed what when, oldest first: generation by generation, in each as its changes rest on each other.
-    pub fn history(&self, note: NoteId) -> Result<Vec<ChangeShown>, HomeError> {
-        let rows = derived_db::generations_of(self.derived.read(), note)?;
-        let shown = rows.iter().find(|row| row.is_shown).ok_or(HomeError::NotFound(Thing::Note))?;
-        self.check_hold(shown)?;
-        let mut changes = Vec::new();
-        for row in in_order(&rows) {
-            let bodies = self.bodies_of(row.space, row.generation)?;
-            let mut commits: BTreeMap<Hash, (CommitTime, DeviceId)> = BTreeMap::new();
-            for (from, body) in &bodies {
-                let device = from.map_or(self.device, |item| item.device);
-                commits.extend(body.commits.iter().map(|commit| (commit.change, (*commit, device))));
-            }
-            for summary in self.load_from(row.generation, &bodies)?.history() {
-                let commit = commits.get(&summary.change);
-                let device = commit.map(|(_, device)| *device);
-                changes.push(ChangeShown {
-                    change: summary.change,
-                    at: commit.and_then(|(time, _)| Moment::new(time.at_ms, time.zone_minutes).ok()),
-                    member: device.and_then(|device| self.member_of(&device)),
-                    device,
-                    generation: row.generation,
-                    added: summary.added,
-                    removed: summary.removed,
-                    named: summary.tokens.iter().map(|token| self.name_of(&row.notebook, *token)).collect(),
-                    title: summary.title,
-                    meta: summary.meta,
-                });
-            }
-        }
-        Ok(changes)
-    }
-
-    fn member_of(&self, device: &DeviceId) -> Option<MemberId> {
-        Some(self.team.as_ref()?.devices().get(device)?.member)
-    }
-
-    /// Opens every body of a generation that is here and opens, records first, then what is not sealed yet.
-    pub(crate) fn bodies_of(
-        &self,
-        space: SpaceId,
-        generation: GenerationId,
-    ) -> Result<Vec<(Option<ItemRef>, NoteBody)>, HomeError> {
-        let mut bodies = Vec::new();
-        for part in core_db::parts_of(self.core.read(), space, generation.into())? {
-            let (Some(body), BodyState::Kept) = (&part.body, part.state) else { continue };
-            if let Ok(Opened::Note(note)) = self.open_item(&part.head, part.at.index, &part.item, body) {
-                bodies.push((Some(part.at), note.body));
-            }
-        }
-        if let Some(row) = core_db::unsent(self.core.read(), &self.secrets.local, generation)? {
-            let unsent =
-                read_unsent(&row.body).and_then(|unsent| NoteBody::decode_padded(unsent.padded).ok());
-            bodies.push((None, unsent.ok_or(HomeError::Damaged(DamagedFile::Core))?));
-        }
-        Ok(bodies)
-    }
-
-    /// Loads a document from its bodies, under this device's name.
-    pub(super) fn load_from(
-        &self,
-        generation: GenerationId,
-        bodies: &[(Option<ItemRef>, NoteBody)],
-    ) -> Result<NoteDocument, HomeError> {
-        let contents: Vec<&Content> = bodies.iter().map(|(_, body)| &body.content).collect();
-        Ok(NoteDocument::load(self.actor(generation), contents)?)
-    }
 }
 
 /// The first line of a text that has something on it, cut to what a list can show.
@@ -441,22 +349,6 @@ fn beginning(text: &str) -> String {
         cut.push('…');
     }
     cut
-}
-
-/// Generations, each behind its parent and behind what it is a draft of; else by id.
-fn in_order(rows: &[GenerationRow]) -> Vec<&GenerationRow> {
-    let mut left: Vec<&GenerationRow> = rows.iter().collect();
-    let mut ordered: Vec<&GenerationRow> = Vec::with_capacity(rows.len());
-    while !left.is_empty() {
-        let waits = |row: &GenerationRow| {
-            left.iter()
-                .any(|other| Some(other.generation) == row.parent || Some(other.generation) == row.draft_of)
-        };
-        // Parents in a circle cannot be made by this version; one that was made elsewhere must not hang a reader.
-        let at = left.iter().position(|row| !waits(row)).unwrap_or(0);
-        ordered.push(left.remove(at));
-    }
-    ordered
 }
 
 /// The end of a page, opaque to whoever hands it back.

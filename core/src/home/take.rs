@@ -378,3 +378,7 @@ fn is_plausible(part: &NotePart, kind: ItemKind, space: &Space, team: &Team) -> 
         && !body.result.is_empty()
         && view.people().is_subset(&part.people)
 }
+
+#[cfg(test)]
+#[path = "take_tests.rs"]
+mod tests;

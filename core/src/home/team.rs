@@ -7,7 +7,7 @@ use thicket_protocol::address::ServerAddress;
 use thicket_protocol::cbor;
 use thicket_protocol::frame::TeamPrefix;
 use thicket_protocol::governance::{Act, Author, Entry, EpochTurn, NewSpace, Realm, Role, SpaceKind};
-use thicket_protocol::ids::{DeviceId, Hash, MemberId, NotebookId, SpaceId, TeamId};
+use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, SpaceId, TeamId};
 use thicket_protocol::keys::{Pack, SpaceEpoch, vault_hash};
 use thicket_protocol::team::{Notebook, Team};
 
@@ -15,8 +15,7 @@ use super::ledgers::{find, short};
 use super::{DamagedFile, Home, HomeError, Thing};
 use crate::entropy::Entropy;
 use crate::name::Name;
-use crate::object::{Envelope, Object, SignedObject};
-use crate::ring::RingContents;
+use crate::object::{Object, SignedObject};
 use crate::seal::make_pack;
 use crate::secret::{EpochKey, HeldEpoch, VaultKey};
 use crate::sheet::InfoSheet;
@@ -24,34 +23,6 @@ use crate::store::Durability;
 use crate::store::core_db::{self, Sealer, Setting};
 use crate::things::{DeviceName, MemberName, NotebookName};
 use crate::time::Moment;
-
-/// What a new team begins with.
-#[derive(Debug, Clone)]
-pub struct Founding {
-    /// The team's name.
-    pub team: Name,
-    /// The first member's name.
-    pub member: Name,
-    /// The device's name.
-    pub device: Name,
-    /// The first notebook's name.
-    pub notebook: Name,
-    /// Its realm.
-    pub realm: Realm,
-}
-
-/// What a new team is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Founded {
-    /// The team.
-    pub team: TeamId,
-    /// The first member.
-    pub member: MemberId,
-    /// The device.
-    pub device: DeviceId,
-    /// The first notebook.
-    pub notebook: NotebookId,
-}
 
 /// A notebook as shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,13 +86,7 @@ impl Home {
             }
             None => return Err(HomeError::NeedsServer),
         }
-        self.set(Setting::Server, Some(server.to_string().as_bytes()))
-    }
-
-    /// Sets a single value of core.db durably.
-    pub(crate) fn set(&mut self, name: Setting, value: Option<&[u8]>) -> Result<(), HomeError> {
-        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
-        self.core.write(Durability::Full, |tx| Ok(core_db::set_setting(tx, &mut sealer, name, value)?))
+        self.keep(&[(Setting::Server, Some(server.to_string().as_bytes()))])
     }
 
     /// Whether the log has never been on a server: then entries are simply appended, offline.
@@ -170,7 +135,7 @@ impl Home {
 }
 
 /// The spaces that a notebook begins with.
-fn notebook_kinds(member: MemberId) -> [(SpaceKind, Option<MemberId>); 4] {
+pub(super) fn notebook_kinds(member: MemberId) -> [(SpaceKind, Option<MemberId>); 4] {
     [
         (SpaceKind::Ledger, None),
         (SpaceKind::Shared, None),
@@ -180,14 +145,14 @@ fn notebook_kinds(member: MemberId) -> [(SpaceKind, Option<MemberId>); 4] {
 }
 
 /// The roster, and the ledger that an act makes.
-fn notebook_spaces(act: &Act, roster: SpaceId) -> (SpaceId, SpaceId) {
+pub(super) fn notebook_spaces(act: &Act, roster: SpaceId) -> (SpaceId, SpaceId) {
     let Act::SpaceCreate { spaces, .. } = act else { unreachable!("notebooks are made by this act") };
     let ledger = spaces.iter().find(|space| space.kind == SpaceKind::Ledger);
     (roster, ledger.expect("a notebook begins with a ledger").epoch.space)
 }
 
 /// What a notebook is called, and the sheet that it begins with.
-fn notebook_objects(
+pub(super) fn notebook_objects(
     (roster, ledger): (SpaceId, SpaceId),
     notebook: NotebookId,
     name: Name,
@@ -209,7 +174,7 @@ pub(crate) struct Staged {
 }
 
 /// Draws the keys of a notebook's new spaces: an epoch key each, and a vault of one row with one content key.
-fn draw_spaces(
+pub(super) fn draw_spaces(
     team: &TeamId,
     notebook: NotebookId,
     realm: Realm,
@@ -231,85 +196,8 @@ fn draw_spaces(
     Ok((Staged { act: Act::SpaceCreate { notebook, realm, spaces }, packs }, held))
 }
 
-/// A team of one before its home stands: all that core.db holds of it.
-pub(super) struct Foundation {
-    pub(super) founded: Founded,
-    entries: Vec<(Entry, Vec<Vec<u8>>)>,
-    roster: SpaceId,
-    /// The content key of the roster: the genesis stages no vault, since a row is bound to the team.
-    roster_key: VaultKey,
-    objects: Vec<SignedObject>,
-}
-
-impl Foundation {
-    /// Draws a team of one with its first notebook; the epochs' keys, the team and the member go into the ring's contents.
-    pub(super) fn draw(
-        founding: &Founding,
-        secrets: &mut RingContents,
-        now: Moment,
-        entropy: &mut dyn Entropy,
-    ) -> Result<Self, HomeError> {
-        let signer = secrets.identity.signer();
-        let (key, member) = (signer.public_key(), MemberId::from_bytes(entropy.bytes()));
-        let device = DeviceId::derive(&key);
-        let (epoch_key, roster_key) = (EpochKey::make(entropy), VaultKey::make(entropy));
-        let at = SpaceEpoch { space: SpaceId::from_bytes(entropy.bytes()), epoch: 1 };
-        let (commit, content_key) = (epoch_key.commit_in_genesis(at), roster_key.id());
-        let vault = vault_hash([]);
-        let epoch = EpochTurn { space: at.space, epoch: at.epoch, commit, content_key, vault, made_from: 0 };
-        let roster = NewSpace { kind: SpaceKind::Roster, owner: None, epoch };
-        let nonce = Hash::from_bytes(entropy.bytes());
-        let act = Act::Genesis { member, device: key, roster, nonce };
-        let genesis = Entry::genesis(act, device, &signer)?;
-        let mut team = Team::found(&genesis)?;
-        secrets.team = team.id();
-        secrets.member = Some(member);
-        secrets.epochs.push(HeldEpoch { space: at.space, epoch: at.epoch, key: epoch_key });
-
-        let notebook = NotebookId::from_bytes(entropy.bytes());
-        let kinds = notebook_kinds(member);
-        let (staged, held) = draw_spaces(&team.id(), notebook, founding.realm, &kinds, entropy)?;
-        secrets.epochs.extend(held);
-        let author = Author::Device(device);
-        let second = Entry::next(team.id(), team.head(), author, staged.act.clone(), &signer)?;
-        team.apply(&second)?;
-
-        let Founding { team: team_name, member: name, device: device_name, notebook: title, realm } =
-            founding.clone();
-        let mut objects = vec![
-            (at.space, Object::TeamName(team_name)),
-            (at.space, Object::MemberName(MemberName { member, name })),
-            (at.space, Object::DeviceName(DeviceName { device, member, name: device_name })),
-        ];
-        let spaces = notebook_spaces(&staged.act, at.space);
-        objects.extend(notebook_objects(spaces, notebook, title, realm));
-        let sign =
-            |(space, what)| SignedObject::sign(Envelope::new(space, member, device, now, what), &signer);
-        Ok(Self {
-            founded: Founded { team: team.id(), member, device, notebook },
-            entries: vec![(genesis, Vec::new()), (second, staged.packs)],
-            roster: at.space,
-            roster_key,
-            objects: objects.into_iter().map(sign).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Writes all of it.
-    pub(super) fn write(&self, tx: &Transaction<'_>, sealer: &mut Sealer<'_>) -> Result<(), HomeError> {
-        for (entry, packs) in &self.entries {
-            write_entry(tx, entry, packs, false)?;
-        }
-        core_db::add_own_key(tx, sealer, self.roster, &self.roster_key)?;
-        for object in &self.objects {
-            let space = object.envelope().space;
-            core_db::add_object(tx, sealer, space, object.hash(), &object.to_wire())?;
-        }
-        Ok(())
-    }
-}
-
 /// Keeps an entry, and the vault rows that it stages as rows of the vaults here.
-fn write_entry(
+pub(super) fn write_entry(
     tx: &Transaction<'_>,
     entry: &Entry,
     packs: &[Vec<u8>],
@@ -373,7 +261,7 @@ impl Home {
         let team = self.known_team()?.id();
         let (staged, held) = draw_spaces(&team, notebook, realm, kinds, self.entropy.as_mut())?;
         self.secrets.epochs.extend(held);
-        if let Err(error) = self.write_ring() {
+        if let Err(error) = self.keep_ring() {
             self.forget_epochs(&staged);
             return Err(error);
         }
@@ -383,7 +271,7 @@ impl Home {
     /// Takes staged epochs out of the ring again, after a lost compare-and-swap: what is tried next is drawn afresh.
     pub(crate) fn drop_staged(&mut self, staged: &Staged) -> Result<(), HomeError> {
         self.forget_epochs(staged);
-        self.write_ring()
+        self.keep_ring()
     }
 
     fn forget_epochs(&mut self, staged: &Staged) {
@@ -391,11 +279,6 @@ impl Home {
         let is_staged =
             |held: &HeldEpoch| turns.iter().any(|turn| turn.space == held.space && turn.epoch == held.epoch);
         self.secrets.epochs.retain(|held| !is_staged(held));
-    }
-
-    /// Writes the ring as it is in memory.
-    pub(crate) fn write_ring(&mut self) -> Result<(), HomeError> {
-        Ok(self.ring.write(&self.secrets, self.entropy.as_mut())?)
     }
 
     /// Makes the entry that follows the log's head, signed by this device.
@@ -469,7 +352,7 @@ impl Home {
         }
         check_team(&self.secrets.team, &id)?;
         (self.secrets.team, self.secrets.member) = (id, member);
-        self.write_ring()
+        self.keep_ring()
     }
 
     /// Writes the name and the first sheet of a notebook that this device created; what stands already is not written again.
@@ -496,7 +379,7 @@ impl Home {
 
     /// Writes this member's and this device's names into the roster, once its key is here; names that stand already are not written again.
     pub(crate) fn write_own_names(&mut self, now: Moment) -> Result<(), HomeError> {
-        let names = core_db::setting(self.core.read(), &self.secrets.local, Setting::OwnNames)?;
+        let names = self.kept(Setting::OwnNames)?;
         let (Some(names), Some(team)) = (names, &self.team) else { return Ok(()) };
         let (roster, member, device) = (team.roster(), self.own_member()?, self.device);
         if !self.holds_epoch(&roster) {
@@ -513,7 +396,7 @@ impl Home {
         }
         let objects = self.sign_all(objects, now)?;
         self.record_objects(&objects, now)?;
-        self.set(Setting::OwnNames, None)
+        self.keep(&[(Setting::OwnNames, None)])
     }
 
     /// The notebooks in which this member has no private space yet, and may have one.

@@ -48,6 +48,8 @@ impl HomeLock {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+            // Android, before Rust 1.98 (rust-lang/rust#157038): there an app's folder is its one process's alone.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self(file)),
             Err(TryLockError::Error(error)) => Err(StoreError::Storage(error)),
         }
     }
@@ -219,6 +221,17 @@ impl Database {
         let is_blocked =
             Tables(self.file).one(&self.connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], read)?;
         if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
+    /// Calls `step` every few steps of SQLite's virtual machine, and before each commit; `true` interrupts.
+    pub(crate) fn on_step(&mut self, step: impl Fn() -> bool + Send + Sync + 'static) {
+        const STEPS: i32 = 5;
+        let step = std::sync::Arc::new(step);
+        let at_commit = std::sync::Arc::clone(&step);
+        self.connection
+            .progress_handler(STEPS, Some(move || step()))
+            .and_then(|()| self.connection.commit_hook(Some(move || at_commit())))
+            .expect("hooks are set on an open connection");
     }
 
     /// Reads every page (`cipher_integrity_check`, `integrity_check`) and returns what is wrong, in words.

@@ -2,4 +2,6 @@
 
 mod arrows;
 mod house;
+mod quic;
+mod sim;
 mod sources;

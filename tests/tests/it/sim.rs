@@ -1,0 +1,34 @@
+//! Stories of the simulator: seeds that every run goes through, and stories that proptest writes.
+
+use proptest::prelude::*;
+use thicket_tests::sim::{self, Dice, Event};
+
+/// How many seeds every run goes through; `cargo xtask sim --seeds N` goes through as many as wanted.
+const SEEDS: u64 = 200;
+
+fn holds(seed: u64) {
+    if let Err(broken) = sim::run_seed(seed) {
+        panic!("seed {seed}\n{broken}");
+    }
+}
+
+#[test]
+fn promises_hold_in_the_first_half_of_the_seeds() {
+    (0..SEEDS / 2).for_each(holds);
+}
+
+#[test]
+fn promises_hold_in_the_second_half_of_the_seeds() {
+    (SEEDS / 2..SEEDS).for_each(holds);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn promises_hold_in_stories_of_any_bytes(seed: u64, story in prop::collection::vec(any::<u8>(), 0..240)) {
+        if let Err(broken) = sim::run(Dice::new(seed), &Event::story(&story)) {
+            prop_assert!(false, "{broken}");
+        }
+    }
+}
