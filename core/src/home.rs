@@ -53,6 +53,7 @@ pub use self::read::{
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 pub use self::team::NotebookShown;
+pub(crate) use self::team::Staged;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
