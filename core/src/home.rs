@@ -3,9 +3,11 @@
 //! Time and randomness are arguments: `now` of each method is the device's clock, and the entropy is handed in when the
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
+mod assess;
 mod consent;
 mod derive;
 mod documents;
+mod edit;
 mod error;
 mod exchange;
 mod folder;
@@ -18,6 +20,7 @@ mod ledgers;
 mod notes;
 mod objects;
 mod outbox;
+mod places;
 mod read;
 mod release;
 mod status;

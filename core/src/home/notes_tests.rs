@@ -4,14 +4,17 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use thicket_protocol::governance::Realm;
 
+use super::super::derive::open_view;
 use super::super::{ConsentTerms, Founding, NewEncounter, NewEvent, NewParticipant};
 use super::*;
 use crate::consent::{Act, Activities, Bound, Consent};
+use crate::document::Field;
 use crate::field::{time, withdrawal};
 use crate::ring::Wrapping;
 use crate::secret::WrappingKey;
 use crate::secret::tests::Seeded;
-use crate::store::{DERIVED_FILE, derived_db};
+use crate::store::DERIVED_FILE;
+use crate::store::derived_db::GenerationRow;
 use crate::text::{NOTE_BYTES_MAX, Splice, units};
 use crate::vocabulary::{Activity, Actor, Hold, Kind, Mode, Scope};
 
