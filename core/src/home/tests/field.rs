@@ -171,6 +171,14 @@ fn a_question_and_a_no_without_a_consent_are_shown_by_activity() {
 #[test]
 fn lists_go_on_where_a_page_ended_and_notes_are_found_by_prefix() {
     let (_desk, mut home, notebook) = Desk::new();
+    let only = note(&mut home, notebook, "Only", "text", About::Nobody).note;
+    assert!(
+        matches!(home.find_note(""), Err(HomeError::NotFound(Thing::Note))),
+        "the only one is not meant by nothing"
+    );
+    assert!(home.find_note(&prefix(only, 3)).is_err());
+    assert_eq!(home.find_note(&prefix(only, 4)).expect("found"), only);
+    let (_desk, mut home, notebook) = Desk::new();
     let notes: BTreeSet<NoteId> = (0..5)
         .map(|at| note(&mut home, notebook, &format!("Note {at}"), "text", About::Nobody).note)
         .collect();
