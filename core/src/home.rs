@@ -220,8 +220,10 @@ impl Home {
             Err(HomeError::Damaged(DamagedFile::Derived)) => home.renew_derived(now)?,
             loaded => loaded?,
         }
-        // What cannot be committed now stays in the journal, and must not keep the rest from being read.
+        // What cannot be committed now stays in the journal, and must not keep the rest from being read. A crash may also have
+        // come between keys and what had waited for them.
         let _ = home.commit_journals(now);
+        let _ = home.place_waiting().and_then(|()| home.take_waiting(now));
         Ok(home)
     }
 

@@ -55,6 +55,13 @@ impl Home {
             })
             .collect();
         let Self { core, secrets, entropy, .. } = self;
+        let mut waiting = 0;
+        for waits in places.keys() {
+            waiting += core_db::count_unsent(core.read(), *waits)?.0;
+        }
+        if waiting == 0 {
+            return Ok(());
+        }
         let keys = core_db::own_keys(core.read(), &secrets.local)?;
         let mut moved: Vec<(SpaceId, SpaceId, VaultKey)> = Vec::new();
         for (waits, key) in keys {
@@ -64,9 +71,6 @@ impl Home {
         for (waits, space) in &places {
             let rows = core_db::unsent_after(core.read(), &secrets.local, Some(*waits), 0, usize::MAX)?;
             bodies.extend(rows.into_iter().map(|row| (*space, row)));
-        }
-        if moved.is_empty() && bodies.is_empty() {
-            return Ok(());
         }
         core.write(Durability::Full, |tx| -> Result<(), HomeError> {
             let mut sealer = Sealer { key: &secrets.local, entropy: &mut **entropy };
