@@ -215,7 +215,9 @@ fn what_two_write_at_the_same_time_is_merged_and_reads_equal() {
     for text in ["a", "ab", "abc"] {
         edited(&mut one, note, text);
         relay.push(&mut one);
-        assert_eq!(one.row(note).heads.len(), 1);
+        let rows = one.rows(&[note]);
+        let parts = rows[0].1.iter().map(|part| (&part.base, &part.result));
+        assert_eq!(crate::body::combine_heads(parts), rows[0].0.heads, "no document is loaded for it");
     }
     relay.pull(&mut two);
     assert_eq!((two.text(note), two.row(note).heads.len()), ("abc".to_owned(), 1));
@@ -416,6 +418,30 @@ fn batches_that_came_before_a_crash_are_read_after_it() {
     assert!(two.rows(&notes).is_empty());
     let two = two.reopen(5);
     assert_eq!(two.rows(&notes), one.rows(&notes));
+}
+
+#[test]
+fn what_was_sealed_before_a_crash_is_a_record_after_it() {
+    let mut one = Desk::found();
+    let mut relay = Relay::default();
+    let notes = [one.write(units("rain"), About::Nobody).note, one.write(units("sun"), About::Unsaid).note];
+    let path = one.folder.path().join("home");
+    one.home.derived.checkpoint().expect("written");
+    let old = std::fs::read(path.join(crate::store::DERIVED_FILE)).expect("the file as it was");
+    relay.push(&mut one);
+    edited(&mut one, notes[0], "rain again");
+    let expected = one.rows(&notes);
+    let Desk { folder, home, notebook } = one;
+    drop(home);
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(path.join(format!("{}{end}", crate::store::DERIVED_FILE)));
+    }
+    std::fs::write(path.join(crate::store::DERIVED_FILE), old).expect("written");
+    let home = Home::open(&path, wrapping(), minute(9), Box::new(Seeded::new(3))).expect("a whole home");
+    let one = Desk { folder, home, notebook };
+    assert_eq!(one.rows(&notes), expected);
+    let unsent = |note: usize| expected[note].1.iter().filter(|part| part.source == Source::Unsent).count();
+    assert_eq!((unsent(0), unsent(1)), (1, 0));
 }
 
 /// Sends a body as a modified client might.
