@@ -1,13 +1,15 @@
 //! Editing a note: in place where its people stay covered, in a draft where they do not.
 
+use thicket_protocol::ids::NotebookId;
+
 use super::derive::open_view;
 use super::documents::Loaded;
 use super::journal::{Journaled, replay};
 use super::keep::Kept;
 use super::notes::{said, stamp};
-use super::{Home, HomeError, NoteEdit, Placed, Thing};
+use super::{About, Home, HomeError, NoteEdit, Placed, Thing};
 use crate::document::Field;
-use crate::ids::{GenerationId, NoteId};
+use crate::ids::{GenerationId, NoteId, ParticipantId};
 use crate::stamp::{Assessment, Stamp, Standing};
 use crate::store::derived_db::{self, GenerationRow};
 use crate::time::Moment;
@@ -27,7 +29,25 @@ impl Home {
     pub fn edit_note(&mut self, note: NoteId, edit: NoteEdit, now: Moment) -> Result<Placed, HomeError> {
         self.follow()?;
         let row = self.edited(note)?;
+        let named = edit.title.iter().chain(&edit.text).flatten().filter_map(|unit| unit.person());
+        let about = match &edit.about {
+            Some(About::These(people)) => Some(people),
+            Some(About::Unsaid | About::Nobody) | None => None,
+        };
+        let new: Vec<_> = named.chain(about.into_iter().flatten().copied()).collect();
+        self.check_known(&row.notebook, new.iter().filter(|person| !row.people.contains(person)))?;
         self.change(&row, edit, now)
+    }
+
+    /// Refuses people whom the notebook does not know: nobody could seal a note to them.
+    pub(super) fn check_known<'p>(
+        &self,
+        notebook: &NotebookId,
+        mut people: impl Iterator<Item = &'p ParticipantId>,
+    ) -> Result<(), HomeError> {
+        let known = self.ledger(notebook)?.participants();
+        let is_known = people.all(|person| known.contains_key(person));
+        if is_known { Ok(()) } else { Err(HomeError::NotFound(Thing::Participant)) }
     }
 
     /// The generation that an edit of this member goes to: the draft of the shown one, or the shown one itself.

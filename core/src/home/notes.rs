@@ -174,9 +174,6 @@ impl Home {
             return Err(HomeError::NotFound(Thing::Encounter));
         }
         let (about, nobody) = said(new.about);
-        if about.iter().any(|person| !ledger.participants().contains_key(person)) {
-            return Err(HomeError::NotFound(Thing::Participant));
-        }
         let note = match new.id {
             Some(id) if self.knows_note(id)? => return Err(HomeError::Conflict("a note of that id is here")),
             Some(id) => id,
@@ -197,6 +194,7 @@ impl Home {
             ended: false,
         };
         let view = View { title: Prose::from_units(&new.title), text: Prose::from_units(&new.text), meta };
+        self.check_known(&new.notebook, view.people().iter())?;
         self.begin_generation(&new.notebook, view, now)
     }
 

@@ -459,6 +459,23 @@ fn an_encounter_and_a_speaker_count_in_the_assessment() {
     assert!(matches!(desk.home.write_note(new, minute(2)), Err(HomeError::NotFound(Thing::Encounter))));
 }
 
+#[test]
+fn nobody_whom_the_notebook_does_not_know_gets_into_a_note() {
+    let mut desk = Desk::found();
+    let stranger = ParticipantId::from_bytes([9; 16]);
+    let note = desk.write(units("rain"), About::Unsaid).note;
+    for (text, about) in
+        [(with(stranger, ""), About::Unsaid), (units("x"), About::These(BTreeSet::from([stranger])))]
+    {
+        let written = desk.home.write_note(desk.new_note(text.clone(), about.clone()), minute(2));
+        assert!(matches!(written, Err(HomeError::NotFound(Thing::Participant))), "{written:?}");
+        let edit = NoteEdit { text: Some(text), about: Some(about), ..NoteEdit::default() };
+        let edited = desk.home.edit_note(note, edit, minute(3));
+        assert!(matches!(edited, Err(HomeError::NotFound(Thing::Participant))), "{edited:?}");
+    }
+    assert_eq!(desk.text(note), "rain");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Edit(String),
