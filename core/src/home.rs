@@ -52,6 +52,7 @@ pub use self::read::{
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 pub use self::team::NotebookShown;
+pub(crate) use self::team::Staged;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
@@ -67,8 +68,6 @@ use crate::time::Moment;
 /// Dropping it loses nothing that was acknowledged; [`Home::lock`] also leaves the files tidy.
 pub struct Home {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, never read")]
-    lock: HomeLock,
     entropy: Box<dyn Entropy>,
     ring: Ring,
     secrets: RingContents,
@@ -80,6 +79,9 @@ pub struct Home {
     keys: Keyring,
     ledgers: Ledgers,
     documents: Documents,
+    /// The last field, so that it is let go of when every file is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    lock: HomeLock,
 }
 
 impl Home {
@@ -193,7 +195,6 @@ impl Home {
         let team = read_team(&core)?;
         let mut home = Self {
             folder: folder.to_owned(),
-            lock,
             entropy,
             ring,
             device: DeviceId::derive(&secrets.identity.signer().public_key()),
@@ -204,6 +205,7 @@ impl Home {
             keys: Keyring::default(),
             ledgers: Ledgers::default(),
             documents: Documents::default(),
+            lock,
         };
         home.settle()?;
         home.load_keys()?;
@@ -394,5 +396,4 @@ pub enum NotResumed {
 }
 
 #[cfg(test)]
-#[path = "home/home_tests.rs"]
 mod tests;

@@ -106,7 +106,8 @@ impl Loaded {
             }
         }
         let full = self.document.save_uncompressed();
-        let changes = self.document.changes_since(&self.records);
+        let changes =
+            if self.records.is_empty() { Vec::new() } else { self.document.changes_since(&self.records) };
         let is_full = self.records.is_empty() || full.len() <= changes.iter().map(Vec::len).sum();
         let content = if is_full { Content::Full(full) } else { Content::Changes(changes) };
         let body = NoteBody {

@@ -8,7 +8,7 @@ use minicbor::bytes::ByteVec;
 use rusqlite::Connection;
 use thicket_protocol::cbor;
 use thicket_protocol::governance::Entry;
-use thicket_protocol::ids::{Hash, SpaceId, TeamId};
+use thicket_protocol::ids::{Hash, SpaceId};
 use thicket_protocol::record::ChainPoint;
 use thicket_protocol::sign::Signer;
 use zeroize::Zeroizing;
@@ -33,7 +33,7 @@ impl Home {
     }
 
     /// Sets single values together.
-    pub(crate) fn keep(&mut self, values: &[(Setting, Option<&[u8]>)]) -> Result<(), HomeError> {
+    pub(crate) fn keep_settings(&mut self, values: &[(Setting, Option<&[u8]>)]) -> Result<(), HomeError> {
         let mut sealer = Sealer { key: &self.secrets.local, entropy: &mut *self.entropy };
         self.core.write(Durability::Full, |tx| -> Result<(), HomeError> {
             for (name, value) in values {
@@ -62,7 +62,7 @@ impl Home {
         }
         self.secrets.server_time_ms = Some(at_ms);
         let step = |ms: i64| ms.div_euclid(SERVER_TIME_STEP_MS);
-        if known_ms.map(step) == Some(step(at_ms)) { Ok(()) } else { self.keep_ring() }
+        if known_ms.map(step) == Some(step(at_ms)) { Ok(()) } else { self.write_ring() }
     }
 
     /// The time by which expiry is judged: the own clock, or the server's where that is later.
@@ -113,25 +113,14 @@ impl Home {
         Ok(())
     }
 
-    /// Learns the team's whole id while joining, of which the invite's code has the first half.
-    pub(crate) fn learn_team(&mut self, team: TeamId) -> Result<(), HomeError> {
-        if self.secrets.team == team {
-            return Ok(());
-        }
-        self.secrets.team = team;
-        self.keep_ring()
-    }
-
     /// Notes that the log has admitted this device, if it has; the invite is forgotten then.
     pub(crate) fn note_admitted(&mut self) -> Result<bool, HomeError> {
-        let device = self.team.as_ref().and_then(|team| team.current(&self.device));
-        let Some(member) = device.map(|device| device.member) else { return Ok(false) };
-        if self.secrets.member != Some(member) {
-            self.secrets.member = Some(member);
-            self.keep_ring()?;
+        let is_current = self.team.as_ref().is_some_and(|team| team.current(&self.device).is_some());
+        if !is_current {
+            return Ok(false);
         }
         if self.kept(Setting::Joining)?.is_some() {
-            self.keep(&[(Setting::Joining, None)])?;
+            self.keep_settings(&[(Setting::Joining, None)])?;
         }
         Ok(true)
     }
@@ -151,7 +140,7 @@ impl Home {
             file.sync_all()
         });
         written.map_err(StoreError::Storage)?;
-        self.keep(&[(Setting::Evidence, Some(name.as_bytes()))])?;
+        self.keep_settings(&[(Setting::Evidence, Some(name.as_bytes()))])?;
         Ok(name)
     }
 }

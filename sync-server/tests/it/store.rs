@@ -29,7 +29,7 @@ fn filled() -> (World, Vec<(Batch, Vec<u8>)>) {
     (world, kept)
 }
 
-fn copy(from: &Path) -> TempDir {
+pub(crate) fn copy(from: &Path) -> TempDir {
     let to = TempDir::new().expect("a folder");
     for file in fs::read_dir(from).expect("the folder") {
         let file = file.expect("a file");
