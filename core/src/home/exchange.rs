@@ -33,7 +33,7 @@ impl Home {
     }
 
     /// Sets single values together.
-    pub(crate) fn keep_settings(&mut self, values: &[(Setting, Option<&[u8]>)]) -> Result<(), HomeError> {
+    pub(crate) fn keep(&mut self, values: &[(Setting, Option<&[u8]>)]) -> Result<(), HomeError> {
         let mut sealer = Sealer { key: &self.secrets.local, entropy: &mut *self.entropy };
         self.core.write(Durability::Full, |tx| -> Result<(), HomeError> {
             for (name, value) in values {
@@ -62,7 +62,7 @@ impl Home {
         }
         self.secrets.server_time_ms = Some(at_ms);
         let step = |ms: i64| ms.div_euclid(SERVER_TIME_STEP_MS);
-        if known_ms.map(step) == Some(step(at_ms)) { Ok(()) } else { self.write_ring() }
+        if known_ms.map(step) == Some(step(at_ms)) { Ok(()) } else { self.keep_ring() }
     }
 
     /// The time by which expiry is judged: the own clock, or the server's where that is later.
@@ -120,7 +120,7 @@ impl Home {
             return Ok(false);
         }
         if self.kept(Setting::Joining)?.is_some() {
-            self.keep_settings(&[(Setting::Joining, None)])?;
+            self.keep(&[(Setting::Joining, None)])?;
         }
         Ok(true)
     }
@@ -140,7 +140,7 @@ impl Home {
             file.sync_all()
         });
         written.map_err(StoreError::Storage)?;
-        self.keep_settings(&[(Setting::Evidence, Some(name.as_bytes()))])?;
+        self.keep(&[(Setting::Evidence, Some(name.as_bytes()))])?;
         Ok(name)
     }
 }

@@ -98,6 +98,11 @@ impl Home {
         self.secrets.epochs.iter().find(|held| held.at() == at).map(|held| &held.key)
     }
 
+    /// Writes the ring as the secrets stand.
+    pub(crate) fn keep_ring(&mut self) -> Result<(), HomeError> {
+        Ok(self.ring.write(&self.secrets, &mut *self.entropy)?)
+    }
+
     /// The newest epochs of which this device holds the key, ascending by space.
     fn epochs_held(&self, team: &Team) -> Vec<SpaceEpoch> {
         let newest =
@@ -163,7 +168,7 @@ impl Home {
             return Ok(false);
         }
         self.secrets.epochs.extend(adopted);
-        self.write_ring()?;
+        self.keep_ring()?;
         Ok(true)
     }
 
@@ -236,7 +241,7 @@ impl Home {
             return Ok(());
         }
         self.secrets.epochs.retain(|held| !gone.contains(&held.at()));
-        self.write_ring()
+        self.keep_ring()
     }
 
     /// The statement that is to be published: none while the last one says which epochs are held. The private half is in
@@ -257,7 +262,7 @@ impl Home {
             let counter = published.saturating_add(1);
             let (seed, key) = make_prekey(&mut *self.entropy);
             self.secrets.prekeys.push(HeldPrekey { counter, seed });
-            self.write_ring()?;
+            self.keep_ring()?;
             (counter, key)
         };
         let device = self.device;
@@ -313,7 +318,7 @@ impl Home {
             return Ok(());
         }
         self.secrets.prekeys.retain(|held| held.counter >= counter);
-        self.write_ring()
+        self.keep_ring()
     }
 
     /// Seals the newest epochs that this device holds to every current device whose newest statement lacks them, as far

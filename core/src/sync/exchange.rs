@@ -237,7 +237,7 @@ fn keep_key_serials(home: &mut Home, statements: u64, seals: u64) -> Result<(), 
     if key_serials(home)? == (statements, seals) {
         return Ok(());
     }
-    Ok(home.keep_settings(&[
+    Ok(home.keep(&[
         (Setting::StatementsSerial, Some(&statements.to_be_bytes())),
         (Setting::SealsSerial, Some(&seals.to_be_bytes())),
     ])?)

@@ -70,7 +70,7 @@ impl SyncSession {
         match home.kept(Setting::Incarnation)? {
             Some(known) if known.as_slice() != body.incarnation.as_bytes() => return Err(SyncError::Restored),
             Some(_) => {}
-            None => home.keep_settings(&[(Setting::Incarnation, Some(body.incarnation.as_bytes()))])?,
+            None => home.keep(&[(Setting::Incarnation, Some(body.incarnation.as_bytes()))])?,
         }
         self.check_tips(home, now)?;
         self.compare_log(home, body.gov, now)?;
@@ -442,6 +442,6 @@ impl SyncSession {
         if is_up_to_date {
             settings.push((Setting::LastSync, Some(at.as_slice())));
         }
-        Ok(home.keep_settings(&settings)?)
+        Ok(home.keep(&settings)?)
     }
 }
