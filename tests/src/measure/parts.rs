@@ -31,7 +31,15 @@ use crate::sim::Dice;
 /// Items of one batch.
 const BATCH_ITEMS: usize = 64;
 const SPACE: SpaceId = SpaceId::from_bytes([4; 16]);
-const DEVICE: DeviceId = DeviceId::from_bytes([2; 16]);
+
+/// The device that signs here.
+fn signer() -> Signer {
+    Signer::from_seed(&[8; 32])
+}
+
+fn device() -> DeviceId {
+    DeviceId::derive(&signer().public_key())
+}
 
 /// One part, as the mean of a note.
 #[derive(Debug, Clone)]
@@ -70,7 +78,7 @@ fn head() -> Head {
         v: VERSION,
         suite: SUITE,
         space: SPACE,
-        device: DEVICE,
+        device: device(),
         seq: 1_000,
         prev: Hash::from_bytes([0xc3; 32]),
         epoch: 1,
@@ -92,7 +100,7 @@ fn seal_all(padded: &[Vec<u8>]) -> Result<(Sealed, [Part; 2]), Failure> {
     let mut dice = Dice::new(3);
     let content = VaultKey::make(&mut dice);
     let notes: Vec<VaultKey> = padded.iter().map(|_| VaultKey::make(&mut dice)).collect();
-    let signer = Signer::from_seed(&[8; 32]);
+    let signer = signer();
     let head = head();
     let mut sealed = Vec::new();
     let (seal, done) =
@@ -127,7 +135,7 @@ fn seal_all(padded: &[Vec<u8>]) -> Result<(Sealed, [Part; 2]), Failure> {
 }
 
 fn stamps(bodies: &[NoteBody]) -> Result<Vec<SignedObject>, Failure> {
-    let signer = Signer::from_seed(&[8; 32]);
+    let signer = signer();
     let facts = NoteFacts {
         realm: Realm::Research,
         people: People::Nobody,
@@ -149,7 +157,7 @@ fn stamps(bodies: &[NoteBody]) -> Result<Vec<SignedObject>, Failure> {
             )?);
         }
         let (by, at) = (MemberId::from_bytes([1; 16]), verbs::now());
-        let envelope = Envelope::new(SPACE, by, DEVICE, at, Object::Stamps(stamps));
+        let envelope = Envelope::new(SPACE, by, device(), at, Object::Stamps(stamps));
         signed.push(SignedObject::sign(envelope, &signer)?);
     }
     Ok(signed)
@@ -215,7 +223,7 @@ pub fn times(dir: &Path, work: &[Work], bodies: &[NoteBody]) -> Result<Vec<Part>
     let (sealed, [seal, sign]) = seal_all(&padded)?;
     let (stamp, signed) = time("assessing, stamping, signing packed stamps", n, || stamps(bodies));
     signed?;
-    let verifier = Signer::from_seed(&[8; 32]).public_key();
+    let verifier = signer().public_key();
     let (verify, verified) = time("verifying batches", n, || {
         sealed.batches.iter().map(|batch| batch.verify(&verifier)).collect::<Result<Vec<()>, _>>()
     });
@@ -286,7 +294,7 @@ fn core_rows(dir: &Path, sealed: &Sealed) -> Result<Part, Failure> {
 /// Making derived.db anew from a real home, and its search index.
 fn derived(dir: &Path, work: &[Work]) -> Result<[Part; 2], Failure> {
     let home = dir.join("home-of-parts");
-    let nowhere = "thicket://127.0.0.1:9/".to_owned() + &Signer::from_seed(&[8; 32]).public_key().to_string();
+    let nowhere = "thicket://127.0.0.1:9/".to_owned() + &signer().public_key().to_string();
     let (mut made, _) = verbs::create(&home, &nowhere.parse()?, work)?;
     verbs::index_all(&mut made)?;
     made.lock()?;
