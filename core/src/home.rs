@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Transaction;
 use thicket_protocol::address::InviteCode;
 use thicket_protocol::cbor;
+use thicket_protocol::frame::TeamPrefix;
 use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, TeamId};
 use thicket_protocol::team::Team;
@@ -154,12 +155,14 @@ impl Home {
         if admitted_by.is_some_and(|by| by == InviteSecret::from_bytes(code.seed()).public_key()) {
             return Ok(self);
         }
-        let team = team::known_prefix(code.team);
-        if self.secrets.member.is_some() || (self.team.is_some() && self.secrets.team != team) {
+        let is_same_team = TeamPrefix::from(self.secrets.team) == code.team;
+        if self.secrets.member.is_some() || (self.team.is_some() && !is_same_team) {
             return Err(HomeError::Occupied);
         }
-        self.secrets.team = team;
-        self.keep_ring()?;
+        if !is_same_team {
+            self.secrets.team = team::known_prefix(code.team);
+            self.keep_ring()?;
+        }
         let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, Some(*value))).collect();
         self.keep(&settings)?;
         Ok(self)
@@ -209,11 +212,29 @@ impl Home {
         };
         home.settle()?;
         home.load_keys()?;
-        home.load_roster()?;
         home.catch_up(now)?;
+        match home.load_roster() {
+            Err(HomeError::Damaged(DamagedFile::Derived)) => home.renew_derived(now)?,
+            loaded => loaded?,
+        }
         // What cannot be committed now stays in the journal, and must not keep the rest from being read.
         let _ = home.commit_journals(now);
         Ok(home)
+    }
+
+    /// Makes derived.db again from core.db: for damage that shows when a page of it is read.
+    pub fn renew_derived(&mut self, now: Moment) -> Result<(), HomeError> {
+        self.empty_derived()?;
+        self.catch_up(now)?;
+        self.load_roster()
+    }
+
+    /// Puts an empty derived.db in the place of the one that is there.
+    fn empty_derived(&mut self) -> Result<(), HomeError> {
+        self.derived.close()?;
+        self.derived = derived_db::renew(&self.folder, &self.secrets.derived_db)?;
+        self.forget_ledgers();
+        Ok(())
     }
 
     /// Closes the home: both databases are checkpointed, every key is wiped.
