@@ -235,7 +235,7 @@ impl Home {
     }
 
     /// Puts an empty derived.db in the place of the one that is there.
-    fn empty_derived(&mut self) -> Result<(), HomeError> {
+    pub(crate) fn empty_derived(&mut self) -> Result<(), HomeError> {
         self.derived.close()?;
         self.derived = derived_db::renew(&self.folder, &self.secrets.derived_db)?;
         self.forget_ledgers();

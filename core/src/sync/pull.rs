@@ -109,7 +109,8 @@ impl SyncSession {
         }
         let mut checked = Checked::default();
         for bytes in batches {
-            let batch = Batch::decode(bytes).map_err(|_| SyncError::Protocol("a batch that cannot be read"))?;
+            let batch =
+                Batch::decode(bytes).map_err(|_| SyncError::Protocol("a batch that cannot be read"))?;
             at = at.next(&batch.hash());
             match self.check_batch(home, space, at, &batch, &checked, now)? {
                 Found::Beyond => {
@@ -204,7 +205,8 @@ impl SyncSession {
         if self.contradicts(home, space, at, batch, checked)? {
             return Err(self.distrust(home, "the chain is not the one that was signed", &[&signed], now));
         }
-        let stored = core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
+        let stored =
+            core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
         match stored {
             Some(hash) if hash == batch.hash() && head.device == own => return Ok(Found::Own(head.seq)),
             Some(_) if head.device == own => {
@@ -227,7 +229,11 @@ impl SyncSession {
     /// A batch that rests on more of the log than is here: the log is fetched, once a round. One that rests on nothing
     /// more is nobody's.
     fn beyond(&self, theirs: u64, newest: u64) -> Result<Found, SyncError> {
-        if theirs > newest { Ok(Found::Beyond) } else { Err(SyncError::Protocol("a batch by nobody of the team")) }
+        if theirs > newest {
+            Ok(Found::Beyond)
+        } else {
+            Err(SyncError::Protocol("a batch by nobody of the team"))
+        }
     }
 
     /// Whether a batch's place, or what its author had seen, contradicts what is signed or was read before.
