@@ -204,6 +204,27 @@ impl SyncSession {
         if head.gov.seq > newest || !is_known_epoch {
             return self.beyond(head.gov.seq, newest);
         }
+        let stored = core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
+        let found = match stored {
+            Some(hash) if hash == batch.hash() && head.device == own => Found::Own(head.seq),
+            Some(_) if head.device == own => {
+                return Err(SyncError::Refused(thicket_protocol::frame::Refusal::Fork));
+            }
+            Some(_) => return Err(SyncError::Protocol("a batch that came before, or another in its place")),
+            None => {
+                let last = match checked.last.get(&head.device) {
+                    Some(last) => Some(*last),
+                    None => {
+                        core_db::last_batch(home.core_rows(), space, head.device).map_err(HomeError::from)?
+                    }
+                };
+                let (seq, prev) = last.unwrap_or((0, Hash::ZERO));
+                if head.seq != seq.saturating_add(1) || head.prev != prev {
+                    return Err(SyncError::Protocol("a device's batches do not follow each other"));
+                }
+                Found::New
+            }
+        };
         let signed = || batch.encode(|_| false);
         if self.log_hash(home, head.gov.seq)? != Some(head.gov.hash) {
             return Err(self.distrust(home, "a device was shown another log", &[&signed()], now));
@@ -211,24 +232,7 @@ impl SyncSession {
         if self.contradicts(home, space, at, batch, checked)? {
             return Err(self.distrust(home, "the chain is not the one that was signed", &[&signed()], now));
         }
-        let stored = core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
-        match stored {
-            Some(hash) if hash == batch.hash() && head.device == own => return Ok(Found::Own(head.seq)),
-            Some(_) if head.device == own => {
-                return Err(SyncError::Refused(thicket_protocol::frame::Refusal::Fork));
-            }
-            Some(_) => return Err(SyncError::Protocol("a batch that came before, or another in its place")),
-            None => {}
-        }
-        let last = match checked.last.get(&head.device) {
-            Some(last) => Some(*last),
-            None => core_db::last_batch(home.core_rows(), space, head.device).map_err(HomeError::from)?,
-        };
-        let (seq, prev) = last.unwrap_or((0, Hash::ZERO));
-        if head.seq != seq.saturating_add(1) || head.prev != prev {
-            return Err(SyncError::Protocol("a device's batches do not follow each other"));
-        }
-        Ok(Found::New)
+        Ok(found)
     }
 
     /// A batch that rests on more of the log than is here: the log is fetched, once a round. One that rests on nothing
@@ -268,9 +272,11 @@ impl SyncSession {
         if head.seen.incarnation != self.welcome()?.tips.body().incarnation {
             return Ok(false);
         }
-        // Nobody has seen what stands behind their own batch.
         let seen = head.seen.at;
-        if seen.pos >= at.pos || differs(root_of(space, seen.pos)?, seen.root) {
+        if seen.pos >= at.pos {
+            return Err(SyncError::Protocol("a batch stands before what its author had seen"));
+        }
+        if differs(root_of(space, seen.pos)?, seen.root) {
             return Ok(true);
         }
         let ledger = home.team().and_then(|team| team.ledger_of(&space)).unwrap_or(space);

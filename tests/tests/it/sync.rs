@@ -535,6 +535,24 @@ fn withheld_swapped_and_altered_batches_are_caught_before_they_are_kept() {
 }
 
 #[test]
+fn batches_of_two_devices_in_another_order_than_the_signed_one_are_evidence() {
+    let (mut relay, mut ada, mut ben, notebook) = team_of_two();
+    let mut cy = join(&mut relay, &mut ada, 3, "Cy", Admits::Member(Role::Fieldworker));
+    ben.sync(&mut relay);
+    ada.write(notebook, "Ada's.", About::Nobody);
+    ben.write(notebook, "Ben's.", About::Nobody);
+    ada.sync(&mut relay);
+    ben.sync(&mut relay);
+    let done = carry(&mut cy, &mut relay, Errand::Sync, FRAMES_MAX, &mut |reply| {
+        let Reply::Batches { space, first, mut batches, more } = reply else { return vec![reply] };
+        batches.reverse();
+        vec![Reply::Batches { space, first, batches, more }]
+    });
+    assert!(matches!(done, Err(SyncError::Distrust { .. } | SyncError::Protocol(_))), "{done:?}");
+    assert_eq!(cy.texts(), [""; 0]);
+}
+
+#[test]
 fn an_altered_entry_is_caught() {
     let (mut relay, mut ada, mut ben, _) = team_of_two();
     ada.invite(&mut relay, Admits::Member(Role::Analyst));
