@@ -3,9 +3,11 @@
 //! Time and randomness are arguments: `now` of each method is the device's clock, and the entropy is handed in when the
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
+mod assess;
 mod consent;
 mod derive;
 mod documents;
+mod edit;
 mod error;
 mod exchange;
 mod folder;
@@ -18,6 +20,7 @@ mod ledgers;
 mod notes;
 mod objects;
 mod outbox;
+mod places;
 mod read;
 mod release;
 mod status;
@@ -217,8 +220,10 @@ impl Home {
             Err(HomeError::Damaged(DamagedFile::Derived)) => home.renew_derived(now)?,
             loaded => loaded?,
         }
-        // What cannot be committed now stays in the journal, and must not keep the rest from being read.
+        // What cannot be committed now stays in the journal, and must not keep the rest from being read. A crash may also have
+        // come between keys and what had waited for them.
         let _ = home.commit_journals(now);
+        let _ = home.place_waiting().and_then(|()| home.take_waiting(now));
         Ok(home)
     }
 

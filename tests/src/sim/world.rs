@@ -216,7 +216,7 @@ impl World {
 
     fn word(&mut self) -> String {
         self.words += 1;
-        format!("qxw{:05}qx", self.words)
+        format!("quagmire{:05}qx", self.words)
     }
 
     /// What a device does must succeed, or be refused for a reason that a person could be told.
