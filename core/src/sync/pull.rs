@@ -205,23 +205,10 @@ impl SyncSession {
         if head.gov.seq > newest || !is_known_epoch {
             return self.beyond(head.gov.seq, newest);
         }
-<<<<<<< HEAD
-        let signed = batch.encode(|_| false);
-        if self.log_hash(home, head.gov.seq)? != Some(head.gov.hash) {
-            return Err(self.distrust(home, "a device was shown another log", &[&signed], now));
-        }
-        if self.contradicts(home, space, at, batch, checked)? {
-            return Err(self.distrust(home, "the chain is not the one that was signed", &[&signed], now));
-        }
         let stored =
             core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
-        match stored {
-            Some(hash) if hash == batch.hash() && head.device == own => return Ok(Found::Own(head.seq)),
-=======
-        let stored = core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
         let found = match stored {
             Some(hash) if hash == batch.hash() && head.device == own => Found::Own(head.seq),
->>>>>>> v-sync
             Some(_) if head.device == own => {
                 return Err(SyncError::Refused(thicket_protocol::frame::Refusal::Fork));
             }
@@ -252,21 +239,12 @@ impl SyncSession {
 
     /// A batch that rests on more of the log than is here: the log is fetched, once a round. One that rests on nothing
     /// more is nobody's.
-<<<<<<< HEAD
-    fn beyond(&self, theirs: u64, newest: u64) -> Result<Found, SyncError> {
-        if theirs > newest {
-            Ok(Found::Beyond)
-        } else {
-            Err(SyncError::Protocol("a batch by nobody of the team"))
-        }
-=======
     fn beyond(&mut self, theirs: u64, newest: u64) -> Result<Found, SyncError> {
         self.stuck_times += 1;
         if theirs <= newest || self.stuck_times > STUCK_MAX {
             return Err(SyncError::Protocol("a batch that rests on no log which the server shows"));
         }
         Ok(Found::Beyond)
->>>>>>> v-sync
     }
 
     /// Whether a batch's place, or what its author had seen, contradicts what is signed or was read before.
