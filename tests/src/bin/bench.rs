@@ -181,8 +181,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The reading device of a run is a process of its own.
     let done = match arguments.as_slice() {
-        [verb, dir] if verb == "fetch" => verbs::fetch(Path::new(dir))
-            .and_then(|fetched| Ok(println!("{}", serde_json::to_string(&fetched)?))),
+        [verb, dir] if verb == "fetch" => verbs::fetch(Path::new(dir)).and_then(|fetched| {
+            println!("{}", serde_json::to_string(&fetched)?);
+            Ok(())
+        }),
         arguments => Asked::read(arguments).and_then(|asked| measure(&asked)),
     };
     match done {

@@ -165,7 +165,7 @@ pub fn live(dir: &Path, work: &[Work], body: &NoteBody) -> Result<(f64, f64), Fa
     let (told, ready) = std::sync::mpsc::channel();
     let ours = std::thread::scope(|scope| -> Result<Vec<f64>, Failure> {
         let reads = scope.spawn(move || {
-            let ready = || drop(told.send(()));
+            let ready = || told.send(()).expect("who started it waits");
             verbs::live_b(&b, work, LIVE_EDITS, ready).map_err(|error| error.to_string())
         });
         if ready.recv().is_ok() {
