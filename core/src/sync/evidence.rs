@@ -62,7 +62,8 @@ impl SyncSession {
             let known = if tip.at.pos == read.pos {
                 Some(read.root)
             } else {
-                core_db::root_at(home.core_rows(), tip.space, tip.at.pos).map_err(crate::home::HomeError::from)?
+                core_db::root_at(home.core_rows(), tip.space, tip.at.pos)
+                    .map_err(crate::home::HomeError::from)?
             };
             let is_fork = tip.at.pos > 0 && known.is_some_and(|root| root != tip.at.root);
             if tip.at.pos < read.pos || is_fork {

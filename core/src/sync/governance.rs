@@ -68,7 +68,9 @@ impl SyncSession {
             return Ok(());
         }
         match home.kept(Setting::Incarnation)? {
-            Some(known) if known.as_slice() != body.incarnation.as_bytes() => return Err(SyncError::Restored),
+            Some(known) if known.as_slice() != body.incarnation.as_bytes() => {
+                return Err(SyncError::Restored);
+            }
             Some(_) => {}
             None => home.keep(&[(Setting::Incarnation, Some(body.incarnation.as_bytes()))])?,
         }
@@ -87,7 +89,8 @@ impl SyncSession {
         theirs: Option<GovPoint>,
         now: Moment,
     ) -> Result<(), SyncError> {
-        let head = home.team().map(|team| team.head()).ok_or(SyncError::Protocol("a log before there is one"))?;
+        let head =
+            home.team().map(|team| team.head()).ok_or(SyncError::Protocol("a log before there is one"))?;
         // Once both agreed, every own entry goes to the server before it is kept here.
         let is_founded = home.kept(Setting::Tips)?.is_some();
         if theirs == Some(head) && is_founded {
@@ -96,11 +99,19 @@ impl SyncSession {
         let mut rows = home.log()?;
         let placed = rows.iter().take_while(|row| row.on_server).count();
         let hash_at = |home: &Home, seq: u64| -> Result<Option<Hash>, HomeError> {
-            Ok(usize::try_from(seq).ok().and_then(|at| home.log_hashes().map(|all| all.get(at).copied()).transpose()).transpose()?)
+            Ok(usize::try_from(seq)
+                .ok()
+                .and_then(|at| home.log_hashes().map(|all| all.get(at).copied()).transpose())
+                .transpose()?)
         };
         let Some(theirs) = theirs else {
             if placed > 0 {
-                return Err(self.distrust(home, "the server denies a log that it has acknowledged", &[], now));
+                return Err(self.distrust(
+                    home,
+                    "the server denies a log that it has acknowledged",
+                    &[],
+                    now,
+                ));
             }
             return self.offer(rows.split_off(0));
         };
@@ -112,7 +123,12 @@ impl SyncSession {
         let is_same = hash_at(home, theirs.seq)? == Some(theirs.hash);
         if have < placed || (!is_same && have <= placed) {
             let own = rows.get(have - 1).map(|row| row.bytes.clone()).unwrap_or_default();
-            return Err(self.distrust(home, "the server's log is not the one that it has acknowledged", &[&own], now));
+            return Err(self.distrust(
+                home,
+                "the server's log is not the one that it has acknowledged",
+                &[&own],
+                now,
+            ));
         }
         if !is_same {
             return Err(HomeError::Conflict("the server has another log of this team").into());
@@ -123,8 +139,8 @@ impl SyncSession {
 
     fn offer(&mut self, rows: Vec<crate::store::core_db::EntryRow>) -> Result<(), SyncError> {
         for row in rows {
-            let entry = Entry::decode(&row.bytes)
-                .map_err(|_| HomeError::Damaged(crate::home::DamagedFile::Core))?;
+            let entry =
+                Entry::decode(&row.bytes).map_err(|_| HomeError::Damaged(crate::home::DamagedFile::Core))?;
             self.offers.push_back(Offer { point: entry.point(), entry: row.bytes, packs: row.packs });
         }
         Ok(())
@@ -166,7 +182,8 @@ impl SyncSession {
             return Err(SyncError::Protocol("an answer without end"));
         }
         for bytes in entries {
-            let entry = Entry::decode(bytes).map_err(|_| SyncError::Protocol("an entry that cannot be read"))?;
+            let entry =
+                Entry::decode(bytes).map_err(|_| SyncError::Protocol("an entry that cannot be read"))?;
             self.check_entry(home, &entry, now)?;
             home.append_entry(&entry, &[], true)?;
         }
@@ -189,7 +206,12 @@ impl SyncSession {
         };
         let is_signed = author.is_some_and(|key| entry.verify(&key).is_ok());
         if body.seq == head.seq.saturating_add(1) && body.prev != head.hash && is_signed {
-            return Err(self.distrust(home, "the log goes on from another than the own one", &[entry.bytes()], now));
+            return Err(self.distrust(
+                home,
+                "the log goes on from another than the own one",
+                &[entry.bytes()],
+                now,
+            ));
         }
         match team.clone().apply(entry) {
             Ok(()) => Ok(()),
@@ -416,8 +438,7 @@ impl SyncSession {
             return Err(SyncError::Invite(InviteTrouble::Expired));
         }
         let (id, head, admits) = (team.id(), team.head(), invite.admits);
-        let (device, prekey) =
-            (home.own_signer().public_key(), home.first_statement()?.bytes().to_vec());
+        let (device, prekey) = (home.own_signer().public_key(), home.first_statement()?.bytes().to_vec());
         let act = match admits {
             Admits::Member(_) => Act::MemberAdd { member: MemberId::from_bytes(home.draw()), device, prekey },
             Admits::OwnDevice(member) => Act::DeviceAdd { member, device, prekey },

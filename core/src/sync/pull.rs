@@ -116,7 +116,8 @@ impl SyncSession {
         }
         let mut checked = Checked::default();
         for bytes in batches {
-            let batch = Batch::decode(bytes).map_err(|_| SyncError::Protocol("a batch that cannot be read"))?;
+            let batch =
+                Batch::decode(bytes).map_err(|_| SyncError::Protocol("a batch that cannot be read"))?;
             at = at.next(&batch.hash());
             match self.check_batch(home, space, at, &batch, &checked, now)? {
                 Found::Beyond => {
@@ -204,7 +205,8 @@ impl SyncSession {
         if head.gov.seq > newest || !is_known_epoch {
             return self.beyond(head.gov.seq, newest);
         }
-        let stored = core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
+        let stored =
+            core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
         let found = match stored {
             Some(hash) if hash == batch.hash() && head.device == own => Found::Own(head.seq),
             Some(_) if head.device == own => {

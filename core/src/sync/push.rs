@@ -87,7 +87,8 @@ impl SyncSession {
         bytes: &[u8],
         now: Moment,
     ) -> Result<(), SyncError> {
-        let receipt = Receipt::decode(bytes).map_err(|_| SyncError::Protocol("a receipt that cannot be read"))?;
+        let receipt =
+            Receipt::decode(bytes).map_err(|_| SyncError::Protocol("a receipt that cannot be read"))?;
         let body = receipt.body();
         if receipt.verify(&self.server.key).is_err() {
             return Err(SyncError::Protocol("a receipt that this server did not sign"));
@@ -127,7 +128,8 @@ fn next_batch(home: &mut Home, pushing: &mut Pushing) -> Result<Option<Batch>, S
             }
         };
         if let Some(seq) = again.pop_front() {
-            let batch = core_db::batch(home.core_rows(), space, home.device(), seq).map_err(HomeError::from)?;
+            let batch =
+                core_db::batch(home.core_rows(), space, home.device(), seq).map_err(HomeError::from)?;
             if batch.is_some() {
                 return Ok(batch);
             }

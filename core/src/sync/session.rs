@@ -196,9 +196,7 @@ impl SyncSession {
             return Err(HomeError::Conflict("the team's log names another server key").into());
         }
         let peer = match &code {
-            Some(code) => {
-                Peer::Paper { team: code.team, key: Signer::from_seed(&code.seed()).public_key() }
-            }
+            Some(code) => Peer::Paper { team: code.team, key: Signer::from_seed(&code.seed()).public_key() },
             None if home.team().is_some() => {
                 Peer::Device { team: home.team_id(), key: home.own_signer().public_key() }
             }
@@ -575,7 +573,8 @@ impl SyncSession {
     /// Whether everything that was written here is at the server.
     fn nothing_waits(&self, home: &Home) -> Result<bool, SyncError> {
         for space in self.own_spaces(home) {
-            let unplaced = core_db::unplaced(home.core_rows(), space, home.device()).map_err(HomeError::from)?;
+            let unplaced =
+                core_db::unplaced(home.core_rows(), space, home.device()).map_err(HomeError::from)?;
             if !unplaced.is_empty() {
                 return Ok(false);
             }

@@ -71,7 +71,8 @@ impl Relay {
     fn copy(&mut self) -> Self {
         drop(self.store.take());
         let copy = folder();
-        for file in std::fs::read_dir(self.folder.path()).expect("a folder").map(|file| file.expect("a file")) {
+        for file in std::fs::read_dir(self.folder.path()).expect("a folder").map(|file| file.expect("a file"))
+        {
             std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("copied");
         }
         *self = Self::on(std::mem::replace(&mut self.folder, folder()));
@@ -112,7 +113,8 @@ impl Phone {
             notebook: name("Study"),
             realm: Realm::Research,
         };
-        let made = Home::init(folder.path(), Self::wrapping(seed), &founding, now(), Box::new(Dice::new(seed)));
+        let made =
+            Home::init(folder.path(), Self::wrapping(seed), &founding, now(), Box::new(Dice::new(seed)));
         let (mut home, founded) = made.expect("a home");
         home.use_server(&relay.address(), now()).expect("a server");
         (Self { folder, seed, home: Some(home) }, founded.notebook)
@@ -388,13 +390,19 @@ fn an_invite_that_is_late_or_spent_admits_nobody() {
     assert!(matches!(late, Err(SyncError::Invite(InviteTrouble::Expired))), "{late:?}");
 
     let code = ada.invite(&mut relay, Admits::Member(Role::Fieldworker));
-    carry(&mut Phone::prepare(3, &code, "Cy"), &mut relay, Errand::Join, FRAMES_MAX, &mut honest).expect("joined");
+    carry(&mut Phone::prepare(3, &code, "Cy"), &mut relay, Errand::Join, FRAMES_MAX, &mut honest)
+        .expect("joined");
     let spent = carry(&mut Phone::prepare(4, &code, "Di"), &mut relay, Errand::Join, FRAMES_MAX, &mut honest);
     assert!(matches!(spent, Err(SyncError::Invite(InviteTrouble::Spent))), "{spent:?}");
 }
 
 /// Kills a phone after each number of frames until a session runs to its end undisturbed.
-fn killed_at_every_frame(phone: &mut Phone, relay: &mut Relay, errand: &Errand, is_over: impl Fn(&[SyncEvent]) -> bool) -> usize {
+fn killed_at_every_frame(
+    phone: &mut Phone,
+    relay: &mut Relay,
+    errand: &Errand,
+    is_over: impl Fn(&[SyncEvent]) -> bool,
+) -> usize {
     for frames in 1..200 {
         let events = carry(phone, relay, errand.clone(), frames, &mut honest);
         let events = events.unwrap_or_else(|error| panic!("after {frames} frames: {error:?}"));
@@ -494,7 +502,10 @@ fn tips_that_another_key_signed_are_refused() {
 }
 
 /// Lets `alter` change the batches of each answer of the relay on their way to Ben, who then gets them unaltered.
-fn altered_on_the_way(alter: impl Fn(&mut Vec<Vec<u8>>) + 'static, is_caught: impl Fn(&Result<Vec<SyncEvent>, SyncError>) -> bool) {
+fn altered_on_the_way(
+    alter: impl Fn(&mut Vec<Vec<u8>>) + 'static,
+    is_caught: impl Fn(&Result<Vec<SyncEvent>, SyncError>) -> bool,
+) {
     let (mut relay, mut ada, mut ben, notebook) = team_of_two();
     for number in 0..3 {
         ada.write(notebook, &format!("Number {number}."), About::Nobody);
