@@ -33,7 +33,7 @@ pub(crate) struct Args {
 #[command(next_help_heading = "All commands")]
 pub(crate) struct Globals {
     /// Folder of the home; without it, the platform's folder for data.
-    #[arg(long, global = true, env = "THICKET_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "THICKET_HOME", hide_env_values = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Notebook that is meant, by id, unique prefix or name; not needed where there is one only.
     #[arg(long, global = true, value_name = "N")]

@@ -15,7 +15,7 @@ use thicket_protocol::ids::NotebookId;
 
 use crate::args::Globals;
 use crate::failure::{Failure, Kind};
-use crate::output::{Output, Shown};
+use crate::output::{Output, Shown, complain};
 use crate::passphrase::{self, Purpose};
 
 /// How long a command waits for another that has the home open.
@@ -56,7 +56,19 @@ impl Desk {
         let mut home = self.open()?;
         let shown = work(&mut home)?;
         self.output.print(&shown)?;
-        Ok(home.lock()?)
+        self.close(home)
+    }
+
+    /// Closes the home; what was printed is safe already, so a full disk in the way of tidying up is only told.
+    pub(crate) fn close(&self, home: Home) -> Result<(), Failure> {
+        let Err(failure) = home.lock().map_err(Failure::from) else { return Ok(()) };
+        if failure.kind != Kind::Storage {
+            return Err(failure);
+        }
+        if !self.output.json {
+            complain(&format!("warning: {}", failure.reason));
+        }
+        Ok(())
     }
 
     /// Opens the home; waits a moment for another command that has it open.

@@ -186,7 +186,9 @@ impl From<HomeError> for Failure {
             HomeError::RealName => {
                 Self::new(Kind::Refused, reason, "write @{Pseudonym} in its place with `thicket note edit`")
             }
-            HomeError::Rule(_) => Self::new(Kind::Refused, reason, "this is a rule of the notebook"),
+            HomeError::Rule(_) => {
+                Self::new(Kind::Refused, reason, "it is a rule of the team or the notebook: ask a custodian")
+            }
             HomeError::NeedsServer => Self::new(
                 Kind::Offline,
                 reason,

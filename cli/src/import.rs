@@ -137,7 +137,7 @@ impl Import {
         desk.output.print(&done)?;
         ended?;
         sync::index(&mut home, desk)?;
-        home.lock()?;
+        desk.close(home)?;
         if done.failed_count == 0 {
             return Ok(());
         }

@@ -173,7 +173,7 @@ fn with_text(
         Ok(saved) => {
             drop(typed);
             desk.output.print(&saved)?;
-            Ok(home.lock()?)
+            desk.close(home)
         }
         Err(failure) => Err(typed.keep(failure)),
     }
@@ -187,7 +187,7 @@ fn finish(
 ) -> Result<(), Failure> {
     let saved = save(&mut home)?;
     desk.output.print(&saved)?;
-    Ok(home.lock()?)
+    desk.close(home)
 }
 
 /// A text with its tokens, and what in it stayed as typed.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use thicket_core::home::{ChangeShown, Home, NoteRow, NoteShown, NotesWanted};
+use thicket_core::home::{ChangeShown, Home, HomeError, NoteRow, NoteShown, NotesWanted, StampShown};
 use thicket_core::text::Token;
 use thicket_core::time::Observed;
 use thicket_core::vocabulary::StampStatus;
@@ -236,8 +236,15 @@ impl List {
     }
 }
 
-/// A row with its whole stamp.
+/// A row with its whole stamp; of a note that this member may not open, the status alone.
 fn listed(home: &Home, row: NoteRow) -> Result<Row, Failure> {
+    let stamp = match home.note(row.id) {
+        Ok(note) => (&note.stamp).into(),
+        Err(HomeError::Consent { .. }) => {
+            Stamp::from(&StampShown { status: row.stamp, subjects: Vec::new() })
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok(Row {
         id: row.id.to_string(),
         title: row.title,
@@ -245,7 +252,7 @@ fn listed(home: &Home, row: NoteRow) -> Result<Row, Failure> {
         author: row.author.to_string(),
         author_name: home.member_name(&row.author),
         space: space(row.is_private),
-        stamp: (&home.note(row.id)?.stamp).into(),
+        stamp,
         status: row.stamp,
     })
 }

@@ -265,7 +265,7 @@ impl Verify {
         let verified =
             Verified { ok: found.problems.is_empty(), records: found.records, problems: found.problems };
         desk.output.print(&verified)?;
-        home.lock()?;
+        desk.close(home)?;
         if verified.ok {
             return Ok(());
         }

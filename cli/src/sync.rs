@@ -102,7 +102,7 @@ impl Sync {
         bar.finish_and_clear();
         desk.output.print(&Synced::from(&done?))?;
         index(&mut home, desk)?;
-        Ok(home.lock()?)
+        desk.close(home)
     }
 }
 

@@ -99,7 +99,10 @@ impl Init {
             realm: self.realm,
         };
         make_parent(&folder)?;
-        refuse_occupied(&folder)?;
+        // Told before a passphrase is asked for.
+        if holds_something(&folder) {
+            return Err(HomeError::Occupied.into());
+        }
         let passphrase = desk.passphrase(Purpose::Make)?;
         let now = now();
         let (mut home, founded) = Home::init(&folder, wrapping(&passphrase), &founding, now, entropy())?;
@@ -116,7 +119,7 @@ impl Init {
             names: [team, member, device, notebook].map(|name| name.to_string()),
             folder: folder.display().to_string(),
         })?;
-        Ok(home.lock()?)
+        desk.close(home)
     }
 }
 
@@ -128,12 +131,11 @@ fn make_parent(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a folder that holds something before a passphrase is asked for.
-fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
-    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(HomeError::Occupied.into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(HomeError::Occupied.into()),
-        Ok(false) | Err(_) => Ok(()),
+/// Whether there is something in the way of a new home.
+fn holds_something(folder: &Path) -> bool {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotADirectory,
     }
 }
 
@@ -296,12 +298,21 @@ impl Join {
         let code: InviteCode = self.code.join(" ").parse().map_err(Failure::from)?;
         let folder = desk.folder()?;
         make_parent(&folder)?;
-        let passphrase = desk.passphrase(Purpose::Make)?;
+        let was_empty = !holds_something(&folder);
+        let passphrase = desk.passphrase(if was_empty { Purpose::Make } else { Purpose::Open })?;
         let mut home = while_busy(|| {
             let (member, device) = (self.member.clone(), self.device.clone());
             Home::prepare_join(&folder, wrapping(&passphrase), &code, member, device, now(), entropy())
         })?;
-        sync::run(&mut home, Errand::Join, sync::WAIT, &mut |_| {})?;
+        if let Err(failure) = sync::run(&mut home, Errand::Join, sync::WAIT, &mut |_| {}) {
+            drop(home);
+            let is_final = matches!(failure.kind, Kind::NotFound | Kind::Refused | Kind::Conflict);
+            if is_final && was_empty {
+                // Nobody was let in: the folder is as free for another code as it was before.
+                let _ = std::fs::remove_dir_all(&folder);
+            }
+            return Err(failure);
+        }
         // Admitted is admitted: the first sync only saves a step, and runs again.
         let first = sync::run(&mut home, Errand::Sync, sync::WAIT, &mut |_| {});
         let waiting = first.as_ref().map_or(true, |outcome| outcome.waits_for_keys);
@@ -312,7 +323,7 @@ impl Join {
             device: home.device().to_string(),
             waiting,
         })?;
-        Ok(home.lock()?)
+        desk.close(home)
     }
 }
 

@@ -108,10 +108,10 @@ impl Keeper {
         self.order(|done| Order::Write(Box::new(move |home| drop(done.send(work(home)))))).await
     }
 
-    /// Does an errand as [`crate::run`] does, while reading and writing go on; its events come through the feed.
+    /// Does an errand as [`crate::run()`] does, while reading and writing go on; its events come through the feed.
     ///
     /// # Errors
-    /// As [`crate::run`]; [`ClientError::Closed`] when the home is closed before, [`HomeError::Busy`] when
+    /// As [`crate::run()`]; [`ClientError::Closed`] when the home is closed before, [`HomeError::Busy`] when
     /// [`ERRANDS_MAX`] errands wait already.
     pub async fn sync(&self, errand: Errand, limits: Limits) -> Result<Outcome, ClientError> {
         self.order(|done| Order::Sync(Asked { errand, limits, done })).await?

@@ -1,6 +1,6 @@
 //! Thicket over QUIC: what carries a home's sync session to a server and back.
 //!
-//! [`run`] does one errand and returns, [`watch()`] stays connected while other processes use the home, and a [`Keeper`]
+//! [`run()`] does one errand and returns, [`watch()`] stays connected while other processes use the home, and a [`Keeper`]
 //! owns the home of an app on a thread of its own. All three pump the same
 //! [`thicket_core::sync::SyncSession`] over a [`link::Link`]; no rule of the notebook lives here.
 //!

@@ -3,9 +3,11 @@
 //! Time and randomness are arguments: `now` of each method is the device's clock, and the entropy is handed in when the
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
+mod assess;
 mod consent;
 mod derive;
 mod documents;
+mod edit;
 mod error;
 mod exchange;
 mod folder;
@@ -18,6 +20,7 @@ mod ledgers;
 mod notes;
 mod objects;
 mod outbox;
+mod places;
 mod read;
 mod release;
 mod status;
@@ -30,6 +33,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Transaction;
 use thicket_protocol::address::InviteCode;
 use thicket_protocol::cbor;
+use thicket_protocol::frame::TeamPrefix;
 use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, TeamId};
 use thicket_protocol::team::Team;
@@ -154,12 +158,14 @@ impl Home {
         if admitted_by.is_some_and(|by| by == InviteSecret::from_bytes(code.seed()).public_key()) {
             return Ok(self);
         }
-        let team = team::known_prefix(code.team);
-        if self.secrets.member.is_some() || (self.team.is_some() && self.secrets.team != team) {
+        let is_same_team = TeamPrefix::from(self.secrets.team) == code.team;
+        if self.secrets.member.is_some() || (self.team.is_some() && !is_same_team) {
             return Err(HomeError::Occupied);
         }
-        self.secrets.team = team;
-        self.keep_ring()?;
+        if !is_same_team {
+            self.secrets.team = team::known_prefix(code.team);
+            self.keep_ring()?;
+        }
         let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, Some(*value))).collect();
         self.keep(&settings)?;
         Ok(self)
@@ -209,11 +215,31 @@ impl Home {
         };
         home.settle()?;
         home.load_keys()?;
-        home.load_roster()?;
         home.catch_up(now)?;
-        // What cannot be committed now stays in the journal, and must not keep the rest from being read.
+        match home.load_roster() {
+            Err(HomeError::Damaged(DamagedFile::Derived)) => home.renew_derived(now)?,
+            loaded => loaded?,
+        }
+        // What cannot be committed now stays in the journal, and must not keep the rest from being read. A crash may also have
+        // come between keys and what had waited for them.
         let _ = home.commit_journals(now);
+        let _ = home.place_waiting().and_then(|()| home.take_waiting(now));
         Ok(home)
+    }
+
+    /// Makes derived.db again from core.db: for damage that shows when a page of it is read.
+    pub fn renew_derived(&mut self, now: Moment) -> Result<(), HomeError> {
+        self.empty_derived()?;
+        self.catch_up(now)?;
+        self.load_roster()
+    }
+
+    /// Puts an empty derived.db in the place of the one that is there.
+    pub(crate) fn empty_derived(&mut self) -> Result<(), HomeError> {
+        self.derived.close()?;
+        self.derived = derived_db::renew(&self.folder, &self.secrets.derived_db)?;
+        self.forget_ledgers();
+        Ok(())
     }
 
     /// Closes the home: both databases are checkpointed, every key is wiped.

@@ -32,10 +32,10 @@ use crate::sync;
 /// What opens the homes that `--keep` leaves.
 const PASSPHRASE: &str = "demo";
 
-const VISIT: &str = "@{Ruth} had the kettle on before I knocked. She has not been out since February, \
+const VISIT: &str = "@{Mrs Bell} had the kettle on before I knocked. She has not been out since February, \
     and she showed me the diary in which she crosses off the days. On the sill stood nine tomato plants, one for \
     each week of waiting. Asked what would make a good week, she did not name a service. She named the allotment.";
-const STAIRS: &str = "While @{Ruth} looked for her glasses, @{Tom} told me on the stairs that the stick by the \
+const STAIRS: &str = "While @{Mrs Bell} looked for her glasses, @{Mr Bell} told me on the stairs that the stick by the \
     door is his, and that he has mentioned the fall to nobody.";
 const WAITING_ROOM: &str = "Half past eight, eleven chairs, fourteen people. The screen calls numbers, and nobody \
     looks up at a number. The door to the yard stands open because of the heat; whoever leaves, leaves that way.";
@@ -43,17 +43,18 @@ const SAM_ADDS: &str = "A Tuesday, heavy rain. ";
 const ABBY_ADDS: &str =
     " The allotment society meets on Thursdays; I have written its secretary's number down.";
 
-/// What must be found on no disk: sentences, a title, pseudonyms, real names, names of the team.
+/// What must be found on no disk: sentences, a title, a pseudonym, a real name, names of the team. None is so short that
+/// random bytes might spell it.
 const SECRETS: [&str; 9] = [
     "kettle on before I knocked",
     "mentioned the fall to nobody",
     "nobody looks up at a number",
     "allotment society",
     "First home visit",
-    "Ruth",
+    "Mrs Bell",
     "Anna Weiss",
     "Link worker study",
-    "Abby",
+    "Abby's phone",
 ];
 
 /// A server of its own, on this machine alone.
@@ -88,8 +89,8 @@ struct Cast {
 
 /// Everybody and everything that Sam meets on the first day.
 struct Field {
-    ruth: ParticipantId,
-    tom: ParticipantId,
+    bell: ParticipantId,
+    husband: ParticipantId,
     visit: EncounterId,
     first: NoteId,
     stairs: NoteId,
@@ -164,7 +165,7 @@ fn gather(folder: &Path, url: &ServerAddress, story: &mut Story) -> Result<Cast,
         "Two fieldworkers, and a server that they need not trust",
         vec![
             Part::say("Sam begins a team, names a server that runs here for the length of this demo, and reads an invite to Abby over the telephone:"),
-            Part::say(code.to_string()),
+            Part::say(code.to_string().replace('-', " ")),
             Part::say("Abby types it. Her phone had no keys until Sam's laptop sealed them to it; the server passed them on and cannot open them."),
         ],
     )?;
@@ -184,16 +185,16 @@ fn write_offline(cast: &mut Cast, story: &mut Story) -> Result<Field, Failure> {
         };
         home.add_participant(notebook, new, now())
     };
-    let ruth = person(sam, "Ruth", PersonKind::Client, Some("Anna Weiss"))?;
-    let tom = person(sam, "Tom", PersonKind::Relative, None)?;
+    let bell = person(sam, "Mrs Bell", PersonKind::Client, Some("Anna Weiss"))?;
+    let husband = person(sam, "Mr Bell", PersonKind::Relative, None)?;
     let new = NewEncounter {
         activity: Activity::HomeVisit,
         place: None,
-        with: BTreeSet::from([ruth, tom]),
+        with: BTreeSet::from([bell, husband]),
         at: just_now(),
     };
     let visit = sam.start_encounter(notebook, new, now())?;
-    agree(sam, notebook, ruth)?;
+    agree(sam, notebook, bell)?;
     let first = write(sam, notebook, Some(visit), "First home visit", VISIT, About::Unsaid)?;
     let stairs = write(sam, notebook, Some(visit), "On the stairs", STAIRS, About::Unsaid)?;
     let room = write(abby, notebook, None, "The waiting room", WAITING_ROOM, About::Nobody)?;
@@ -203,15 +204,15 @@ fn write_offline(cast: &mut Cast, story: &mut Story) -> Result<Field, Failure> {
     story.tell(
         "A day without a signal",
         vec![
-            Part::say("At the door Ruth says yes to a home visit: two taps, and every note about it can rest on that. Sam writes:"),
+            Part::say("At the door Mrs Bell says yes to a home visit: two taps, and every note about it can rest on that. Sam writes:"),
             screen(sam, "Sam", first.note)?,
-            Part::say("Ruth's husband was never asked. Nothing stops Sam from writing, but this note stays in a space whose key only Sam's devices have:"),
+            Part::say("Her husband was never asked. Nothing stops Sam from writing, but this note stays in a space whose key only Sam's devices have:"),
             screen(sam, "Sam", stairs.note)?,
             Part::say("Abby sits in a waiting room and says expressly that nobody is in her note:"),
             screen(abby, "Abby", room.note)?,
         ],
     )?;
-    Ok(Field { ruth, tom, visit, first: first.note, stairs: stairs.note })
+    Ok(Field { bell, husband, visit, first: first.note, stairs: stairs.note })
 }
 
 fn agree(home: &mut Home, notebook: &NotebookId, participant: ParticipantId) -> Result<Vec<NoteId>, Failure> {
@@ -322,14 +323,14 @@ fn edit_apart(cast: &mut Cast, field: &Field, story: &mut Story) -> Result<(), F
 
 /// The missing consent comes.
 fn release(cast: &mut Cast, field: &Field, story: &mut Story) -> Result<(), Failure> {
-    let released = agree(&mut cast.sam, &cast.notebook, field.tom)?;
+    let released = agree(&mut cast.sam, &cast.notebook, field.husband)?;
     if released != [field.stairs] {
         return Err(Failure::bug("a consent did not release the note that waited for it"));
     }
     sync_once(&mut cast.sam)?;
     sync_once(&mut cast.abby)?;
     story.tell(
-        "Tom is asked, and says yes",
+        "Mr Bell is asked, and says yes",
         vec![
             Part::say("The note that waited for him is released by itself: as a new document under a new key, so that nothing of its private past travels."),
             screen(&cast.abby, "Abby", field.stairs)?,
@@ -350,7 +351,7 @@ fn withdraw(cast: &mut Cast, field: &Field, story: &mut Story) -> Result<(), Fai
         reason: None,
     };
     let act = Act::Withdrawn { activities: Activities::All, encounter: None, terms };
-    let event = NewEvent { participant: field.ruth, at: just_now(), actor: Actor::Participant, act };
+    let event = NewEvent { participant: field.bell, at: just_now(), actor: Actor::Participant, act };
     let held = cast.abby.record_event(&cast.notebook, event, now())?.notes_on_hold.len();
     sync_once(&mut cast.abby)?;
     sync_once(&mut cast.sam)?;
@@ -359,14 +360,14 @@ fn withdraw(cast: &mut Cast, field: &Field, story: &mut Story) -> Result<(), Fai
         &cast.notebook,
         Some(field.visit),
         "Afterwards",
-        "@{Ruth} waved from the window.",
+        "@{Mrs Bell} waved from the window.",
         About::Unsaid,
     )?;
     if cast.sam.note(field.first)?.stamp.status.as_str() != "on_hold" || !later.is_private {
         return Err(Failure::bug("a withdrawal did not put a note on hold"));
     }
     story.tell(
-        "Ruth rings Abby, and withdraws",
+        "Mrs Bell rings Abby, and withdraws",
         vec![
             Part::say(format!("Abby enters it on her phone, and {held} notes are on hold there at once; with the next sync also on Sam's laptop. A withdrawal wins, whatever others wrote meanwhile and whatever their clocks say.")),
             screen(&cast.sam, "Sam", field.first)?,
@@ -386,7 +387,7 @@ fn look_at_disks(folder: &Path, story: &mut Story) -> Result<(), Failure> {
     }
     let mut parts = vec![
         Part::say(format!(
-            "{} sentences, titles, pseudonyms and names, looked for in every byte of the server's data and of both homes:",
+            "{} sentences, titles, pseudonyms and names were looked for in every byte of the server's data and of both homes.",
             SECRETS.len()
         )),
         Part::fact(

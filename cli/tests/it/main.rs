@@ -9,6 +9,7 @@
 mod bench;
 mod home;
 mod import;
+mod kill;
 mod note;
 mod sync;
 mod usage;

@@ -128,19 +128,18 @@ fn what_is_not_there_is_exit_3_and_what_is_not_clear_exit_2() {
     bench.fails(3, "not_found", &["note", "write", "--about", "Ruth", "--file", &bench.file("t", "x")]);
     bench.fails(3, "not_found", &["note", "write", "--file", "nowhere.txt"]);
     bench.fails(3, "not_found", &["note", "list", "--encounter", "00"]);
-    // Of seventeen ids two begin with the same digit.
+    // A prefix has four digits at least; of so many ids two begin with the same four, but once in a hundred thousand runs.
     let lines: String =
-        (0..17).map(|day| format!("{{\"date\":\"2026-01-{:02}\",\"text\":\"x\"}}\n", day + 1)).collect();
+        (0..1_200).map(|at| format!("{{\"date\":\"2026-01-01\",\"text\":\"{at}\"}}\n")).collect();
     bench.ok(&["import", &bench.file("many.jsonl", lines), "--no-people"]);
-    let listed = bench.ok(&["note", "list"]);
-    let mut first: Vec<String> = listed["notes"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|note| text_of(&note["id"])[..1].to_owned())
-        .collect();
+    let one = bench.ok(&["note", "list", "--limit", "1000"]);
+    let two = bench.ok(&["note", "list", "--limit", "1000", "--after", &text_of(&one["next"])]);
+    let pages = [&one, &two].map(|page| page["notes"].as_array().expect("a list"));
+    let mut first: Vec<String> =
+        pages.into_iter().flatten().map(|note| text_of(&note["id"])[..4].to_owned()).collect();
+    assert_eq!(first.len(), 1_200);
     first.sort();
-    let twice = first.windows(2).find(|pair| pair[0] == pair[1]).expect("seventeen");
+    let twice = first.windows(2).find(|pair| pair[0] == pair[1]).expect("among so many");
     bench.fails(2, "usage", &["note", "show", &twice[0]]);
 }
 

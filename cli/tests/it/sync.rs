@@ -80,6 +80,38 @@ fn a_second_member_joins_and_reads_what_the_first_wrote() {
     members.sort();
     assert_eq!(members, ["Abby", "Sam"]);
     bench.fails_on("carl", 11, "conflict", &["join", &code, "--member", "Carl"]);
+    let another = text_of(&bench.ok_on("sam", &["invite"])["code"]);
+    bench.ok_on("carl", &["join", &another, "--member", "Carl"]);
+    relay.stop();
+}
+
+#[test]
+fn an_invite_ends_when_it_says_and_a_fieldworker_cannot_write_one() {
+    let bench = Bench::new();
+    let (relay, code) = team(&bench);
+    let short = text_of(&bench.ok_on("sam", &["invite", "--expires", "1s"])["code"]);
+    // Two commands later more than a second is over.
+    bench.ok_on("abby", &["join", &code, "--member", "Abby"]);
+    bench.ok_on("sam", &["sync"]);
+    bench.ok_on("abby", &["sync"]);
+    bench.fails_on("abby", 5, "refused", &["invite"]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    bench.fails_on("carl", 5, "refused", &["join", &short, "--member", "Carl"]);
+    relay.stop();
+}
+
+#[test]
+fn another_device_of_the_same_member_reads_also_what_is_private() {
+    let bench = Bench::new();
+    let (relay, _) = team(&bench);
+    let text = bench.file("text", "for me alone");
+    let note = text_of(&bench.ok_on("sam", &["note", "write", "--file", &text])["note"]);
+    let code = text_of(&bench.ok_on("sam", &["invite", "--own-device"])["code"]);
+    bench.ok_on("phone", &["join", &code, "--member", "Sam", "--device", "phone"]);
+    bench.ok_on("sam", &["sync"]);
+    bench.ok_on("phone", &["sync"]);
+    let shown = bench.ok_on("phone", &["note", "show", &note]);
+    assert_eq!((&shown["text"], &shown["space"]), (&"for me alone".into(), &"private".into()));
     relay.stop();
 }
 

@@ -12,7 +12,6 @@ use crate::body::{CommitTime, Content, NoteBody, combine_heads};
 use crate::document::{Actor, DocumentError, NoteDocument};
 use crate::ids::{GenerationId, NoteId, ParticipantId};
 use crate::store::core_db;
-use crate::store::derived_db::{self, Source};
 use crate::time::Moment;
 use crate::view::{EncodedView, Heads, View};
 
@@ -142,12 +141,9 @@ impl Home {
         space: SpaceId,
         generation: GenerationId,
     ) -> Result<Loaded, HomeError> {
-        let parts = derived_db::parts(self.derived.read(), generation)?;
-        let waits = parts.iter().any(|part| part.source == Source::Unsent);
         match self.documents.take(generation) {
-            // What it had to say before may be sealed by now, and goes on from there.
-            Some(loaded) if waits != loaded.commits.is_empty() => Ok(loaded),
-            Some(_) | None => self.load_document(space, generation),
+            Some(loaded) => Ok(loaded),
+            None => self.load_document(space, generation),
         }
     }
 

@@ -64,6 +64,12 @@ impl Home {
         Ok(())
     }
 
+    /// Forgets what was read of derived.db, which is empty now.
+    pub(super) fn forget_ledgers(&mut self) {
+        self.ledgers = Ledgers::default();
+        self.register_notebooks();
+    }
+
     fn read_objects(&self, space: &SpaceId, ledger: &mut Ledger) -> Result<(), HomeError> {
         for wire in derived_db::objects(self.derived.read(), *space)? {
             let object =

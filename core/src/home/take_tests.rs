@@ -1,5 +1,6 @@
 #![allow(clippy::indexing_slicing, reason = "tests index what they made")]
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::governance::{Act, Admits, Author, Entry, Role};
@@ -214,7 +215,9 @@ fn what_two_write_at_the_same_time_is_merged_and_reads_equal() {
     for text in ["a", "ab", "abc"] {
         edited(&mut one, note, text);
         relay.push(&mut one);
-        assert_eq!(one.row(note).heads.len(), 1);
+        let rows = one.rows(&[note]);
+        let parts = rows[0].1.iter().map(|part| (&part.base, &part.result));
+        assert_eq!(crate::body::combine_heads(parts), rows[0].0.heads, "no document is loaded for it");
     }
     relay.pull(&mut two);
     assert_eq!((two.text(note), two.row(note).heads.len()), ("abc".to_owned(), 1));
@@ -344,9 +347,11 @@ fn without_keys_notes_are_written_all_the_same_and_find_their_place_when_keys_co
     assert_eq!((two.text(waiting.note), two.text(unsaid.note)), ("waiting".to_owned(), "unsaid!".to_owned()));
     one.give_keys(&mut two);
     two.make_private(&mut one);
-    assert_eq!(two.home.settle_waiting(minute(5)).expect("settled"), [waiting.note]);
+    // A crash comes before anything was made of the keys.
+    let mut two = two.reopen(6);
     assert_eq!(two.states(), 0);
     assert_eq!(two.text(early), "early");
+    assert_eq!(two.home.settle_waiting(minute(5)).expect("settled"), [waiting.note]);
     assert!(!two.row(waiting.note).is_private);
     let private = two.row(unsaid.note);
     assert_ne!(private.space.as_bytes(), two.notebook.as_bytes(), "it lies in the private space now");
@@ -413,6 +418,30 @@ fn batches_that_came_before_a_crash_are_read_after_it() {
     assert!(two.rows(&notes).is_empty());
     let two = two.reopen(5);
     assert_eq!(two.rows(&notes), one.rows(&notes));
+}
+
+#[test]
+fn what_was_sealed_before_a_crash_is_a_record_after_it() {
+    let mut one = Desk::found();
+    let mut relay = Relay::default();
+    let notes = [one.write(units("rain"), About::Nobody).note, one.write(units("sun"), About::Unsaid).note];
+    let path = one.folder.path().join("home");
+    one.home.derived.checkpoint().expect("written");
+    let old = std::fs::read(path.join(crate::store::DERIVED_FILE)).expect("the file as it was");
+    relay.push(&mut one);
+    edited(&mut one, notes[0], "rain again");
+    let expected = one.rows(&notes);
+    let Desk { folder, home, notebook } = one;
+    drop(home);
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(path.join(format!("{}{end}", crate::store::DERIVED_FILE)));
+    }
+    std::fs::write(path.join(crate::store::DERIVED_FILE), old).expect("written");
+    let home = Home::open(&path, wrapping(), minute(9), Box::new(Seeded::new(3))).expect("a whole home");
+    let one = Desk { folder, home, notebook };
+    assert_eq!(one.rows(&notes), expected);
+    let unsent = |note: usize| expected[note].1.iter().filter(|part| part.source == Source::Unsent).count();
+    assert_eq!((unsent(0), unsent(1)), (1, 0));
 }
 
 /// Sends a body as a modified client might.
@@ -582,4 +611,130 @@ fn two_own_devices_that_end_the_same_draft_write_its_text_once() {
         assert_eq!(desk.text(note), "It rained a lot. \u{fffc} came.");
     }
     assert_eq!(one.rows(&[note]), two.rows(&[note]));
+}
+
+/// What one of two devices does next.
+#[derive(Debug, Clone)]
+enum Step {
+    Edit { desk: usize, at: usize },
+    Type { desk: usize, at: usize },
+    Name { desk: usize, person: usize },
+    Agree { desk: usize, person: usize },
+    Commit { desk: usize },
+    Push { desk: usize },
+    Pull { desk: usize },
+    Reopen { desk: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (desk, at, person) = (0usize..2, 0usize..60, 0usize..2);
+    prop_oneof![
+        4 => (desk.clone(), at.clone()).prop_map(|(desk, at)| Step::Edit { desk, at }),
+        4 => (desk.clone(), at).prop_map(|(desk, at)| Step::Type { desk, at }),
+        2 => (desk.clone(), person.clone()).prop_map(|(desk, person)| Step::Name { desk, person }),
+        1 => (desk.clone(), person).prop_map(|(desk, person)| Step::Agree { desk, person }),
+        2 => desk.clone().prop_map(|desk| Step::Commit { desk }),
+        4 => desk.clone().prop_map(|desk| Step::Push { desk }),
+        4 => desk.clone().prop_map(|desk| Step::Pull { desk }),
+        1 => desk.prop_map(|desk| Step::Reopen { desk }),
+    ]
+}
+
+/// The text that an edit of this device would begin from, with what it typed.
+fn typed(desk: &mut Desk, note: NoteId) -> (GenerationRow, Vec<crate::text::Unit>) {
+    desk.home.commit_note(note, minute(6)).expect("committed");
+    let row = desk.home.edited(note).expect("editable");
+    let text = super::super::derive::open_view(&row).expect("a view").text.units();
+    (row, text)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn two_who_write_offline_lose_no_word_and_end_with_the_same_text(
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
+        let (mut one, two, mut relay) = two();
+        let people = [one.person("Sam", None), one.person("Abby", None)];
+        let note = one.write(units("."), About::Nobody).note;
+        let mut desks = [Some(one), Some(two)];
+        macro_rules! both { () => { {
+            let [one, two] = &mut desks;
+            (one.as_mut().expect("open"), two.as_mut().expect("open"))
+        } } }
+        { let (one, two) = both!(); relay.sync(one, two); }
+        let (mut words, mut seed) = (Vec::new(), 50u8);
+        for (number, step) in steps.into_iter().enumerate() {
+            // One character, so that nothing can be written into the middle of it.
+            let word = char::from_u32(0x4e00 + u32::try_from(number).expect("few")).expect("a letter").to_string();
+            match step {
+                Step::Edit { desk, at } => {
+                    let desk = desks[desk].as_mut().expect("open");
+                    let (_, mut text) = typed(desk, note);
+                    let at = at.min(text.len());
+                    text.splice(at..at, units("|"));
+                    let splice = Splice { at: 0, delete: 0, insert: units(&word) };
+                    prop_assert!(splice.apply(&mut text));
+                    desk.edit(note, text);
+                    words.push(word);
+                }
+                Step::Type { desk, at } => {
+                    let desk = desks[desk].as_mut().expect("open");
+                    let (_, text) = typed(desk, note);
+                    let end = u32::try_from(text.len()).expect("short");
+                    let splices = [
+                        Splice { at: u32::try_from(at).expect("small").min(end), delete: 0, insert: units("!") },
+                        Splice { at: end + 1, delete: 0, insert: units(&word) },
+                    ];
+                    desk.home.journal(note, Field::Text, &splices, minute(6)).expect("journaled");
+                    words.push(word);
+                }
+                Step::Name { desk, person } => {
+                    let desk = desks[desk].as_mut().expect("open");
+                    let (_, mut text) = typed(desk, note);
+                    text.extend(with(people[person], ""));
+                    desk.edit(note, text);
+                }
+                Step::Agree { desk, person } => {
+                    desks[desk].as_mut().expect("open").consent(people[person]);
+                }
+                Step::Commit { desk } => {
+                    desks[desk].as_mut().expect("open").home.commit_note(note, minute(7)).expect("committed");
+                }
+                Step::Push { desk } => {
+                    relay.push(desks[desk].as_mut().expect("open"));
+                    let (one, two) = both!();
+                    one.give_keys(two);
+                    two.give_keys(one);
+                }
+                Step::Pull { desk } => relay.pull(desks[desk].as_mut().expect("open")),
+                Step::Reopen { desk } => {
+                    seed += 1;
+                    let open = desks[desk].take().expect("open");
+                    desks[desk] = Some(open.reopen(seed));
+                }
+            }
+        }
+        let (one, two) = both!();
+        for desk in [&mut *one, &mut *two] {
+            typed(desk, note);
+        }
+        for person in people {
+            one.consent(person);
+        }
+        for _ in 0..2 {
+            relay.sync(one, two);
+        }
+        prop_assert_eq!(one.text(note), two.text(note));
+        for word in words {
+            let found = one.text(note).matches(&word).count();
+            prop_assert!(found >= 1, "{word} is lost from {:?}", one.text(note));
+        }
+        let shared = |desk: &Desk| -> Vec<_> {
+            desk.rows(&[note]).into_iter().filter(|(row, _)| !row.is_private).collect()
+        };
+        prop_assert_eq!(shared(one), shared(two));
+        prop_assert_eq!(one.row(note).status, StampStatus::Valid);
+    }
 }

@@ -48,14 +48,18 @@ impl Found {
 impl Home {
     /// Reads everything again: every page, every signature, every chain, every body that has its keys, every document against its view.
     ///
-    /// What is damaged is told and never ends the check; it changes nothing but that derived.db catches up first.
+    /// What is damaged is told and never ends the check. It changes nothing but derived.db, which catches up first; a damaged one is told
+    /// of and made again.
     pub fn verify(&mut self, now: Moment) -> Result<Verification, HomeError> {
         let mut found = Found::default();
+        let mut is_derived_whole = true;
         for (file, database) in [("core.db", &self.core), ("derived.db", &self.derived)] {
-            match database.check() {
-                Ok(wrong) => wrong.into_iter().for_each(|what| found.wrong(format!("{file}: {what}"))),
-                Err(error) => found.wrong(format!("{file}: {error}")),
-            }
+            let wrong = database.check().unwrap_or_else(|error| vec![error.to_string()]);
+            is_derived_whole = wrong.is_empty();
+            wrong.into_iter().for_each(|what| found.wrong(format!("{file}: {what}")));
+        }
+        if !is_derived_whole && let Err(error) = self.renew_derived(now) {
+            found.wrong(format!("derived.db cannot be made again: {error}"));
         }
         if let Err(error) = self.catch_up(now) {
             found.wrong(format!("derived.db does not catch up: {error}"));

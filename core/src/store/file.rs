@@ -176,6 +176,12 @@ impl Database {
         Ok(())
     }
 
+    /// Closes the file, so that it can be removed; it is not read again before another is opened in its place.
+    pub(crate) fn close(&mut self) -> Result<(), StoreError> {
+        self.connection = Tables(self.file).name(Connection::open_in_memory())?;
+        Ok(())
+    }
+
     /// Reads.
     pub(crate) fn read(&self) -> &Connection {
         &self.connection

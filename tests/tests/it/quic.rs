@@ -254,6 +254,34 @@ fn a_watch_sends_what_another_process_writes_and_fetches_what_comes() {
 }
 
 #[test]
+fn another_process_may_keep_the_home_and_sync_it_beside_a_watch() {
+    let site = Site::start();
+    let mut ada = Device::found(&site);
+    let mut bo = ada.admit();
+    let (folder, paused) = ada.pause();
+    let watching = Watching::start(paused);
+    watching.until(settled);
+    let home = open_beside(folder.path());
+    let mut beside = Device { folder, home };
+    // The watch is told of this, and has to wait for the home, which meanwhile gets it in another way.
+    write(&mut bo.home, "fetched beside");
+    bo.sync();
+    write(&mut beside.home, "sent beside");
+    assert_eq!(beside.sync().fetched, bo.sync().fetched, "one note each");
+    write(&mut beside.home, "left to the watch");
+    let Device { folder: _folder, home } = beside;
+    home.lock().expect("it locks");
+    watching.until(settled_with(1, 0));
+    write(&mut bo.home, "left to the watch too");
+    bo.sync();
+    watching.until(settled_with(0, 1));
+    let expected = ["fetched beside", "left to the watch", "left to the watch too", "sent beside"];
+    assert_eq!(titles(&watching.end()), expected);
+    bo.sync();
+    assert_eq!(titles(&bo.home), expected);
+}
+
+#[test]
 fn a_watch_outlives_its_server_and_keeps_what_was_written_meanwhile() {
     let mut site = Site::start();
     let mut ada = Device::found(&site);

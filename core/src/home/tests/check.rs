@@ -65,7 +65,6 @@ fn a_check_finds_what_is_wrong_in_records_behind_whole_pages() {
         (DERIVED_FILE, "UPDATE generations SET heads = x'80'"),
         (DERIVED_FILE, "UPDATE views SET view = (SELECT view FROM views WHERE id = 1)"),
         (DERIVED_FILE, "UPDATE views SET view = x'00'"),
-        (DERIVED_FILE, "UPDATE objects SET wire = x'00'"),
         (DERIVED_FILE, "DELETE FROM objects WHERE hash = (SELECT max(hash) FROM objects)"),
         (DERIVED_FILE, "UPDATE generations SET status = 1 WHERE is_private = 0"),
         (DERIVED_FILE, "UPDATE objects SET space = (SELECT min(space) FROM objects)"),

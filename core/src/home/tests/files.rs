@@ -169,6 +169,38 @@ fn a_lost_or_damaged_derived_db_is_made_again_with_the_same_answers() {
 }
 
 #[test]
+fn a_derived_db_whose_damage_shows_late_is_made_again() {
+    let (desk, mut home, notebook) = Desk::new();
+    furnish(&mut home, &notebook);
+    let before = read_all(&home, &notebook);
+    home.lock().expect("closed");
+    let path = desk.path().join(DERIVED_FILE);
+    let whole = fs::read(&path).expect("there");
+    let pages = whole.len() / 4_096;
+    let mut late = 0;
+    for page in 1..pages {
+        let mut bytes = whole.clone();
+        bytes[page * 4_096 + 100] ^= 1;
+        fs::write(&path, bytes).expect("written");
+        let mut home = desk.open().expect("core.db is whole");
+        match home.notes(&NotesWanted::default(), None, 10) {
+            Ok(_) => {}
+            Err(HomeError::Damaged(DamagedFile::Derived)) => {
+                late += 1;
+                home.renew_derived(now()).expect("made again");
+            }
+            Err(error) => panic!("page {page}: {error}"),
+        }
+        // Whatever page it was: a check finds and heals it.
+        let _ = home.verify(now()).expect("a check");
+        assert_eq!(read_all(&home, &notebook), before, "page {page}");
+        assert_eq!(home.verify(now()).expect("a check").problems, Vec::<String>::new());
+        home.lock().expect("closed");
+    }
+    assert!(late > 0, "a page that only a list reads was among them");
+}
+
+#[test]
 fn a_lost_or_damaged_core_db_is_told_and_left_alone() {
     let (desk, home, _) = Desk::new();
     home.lock().expect("closed");

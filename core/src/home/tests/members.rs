@@ -45,7 +45,7 @@ fn a_join_that_was_cut_short_goes_on_and_another_code_takes_its_place() {
     let folder = TempDir::new().expect("a folder");
     let code = |byte| InviteCode {
         secret: [byte; 16],
-        team: thicket_protocol::frame::TeamPrefix::from_bytes([byte; 16]),
+        team: TeamPrefix::from_bytes([byte; 16]),
         server: ServerAddress::from_parts("example.org", 1, PublicKey::from_bytes([1; 32])).expect("a host"),
     };
     let join = |byte, seed| {
@@ -69,6 +69,28 @@ fn a_join_that_was_cut_short_goes_on_and_another_code_takes_its_place() {
         Home::init(folder.path(), key(), &founding(), now(), Box::new(Seeded::new(1))),
         Err(HomeError::Occupied)
     ));
+}
+
+#[test]
+fn after_an_invite_that_did_not_serve_another_of_the_same_team_does() {
+    let (_desk, home, _) = Desk::new();
+    let folder = TempDir::new().expect("a folder");
+    let server = ServerAddress::from_parts("example.org", 1, PublicKey::from_bytes([1; 32])).expect("a host");
+    let code = |secret, team| InviteCode { secret: [secret; 16], team, server: server.clone() };
+    let team = home.team_id().into();
+    let mut guest = join(folder.path(), &code(1, team)).expect("an empty folder");
+    for row in core_db::entries(home.core.read()).expect("a log") {
+        guest.append_entry(&Entry::decode(&row.bytes).expect("an entry"), &[], true).expect("it follows");
+    }
+    assert_eq!(guest.team_id(), home.team_id(), "the whole id is known now");
+    drop(guest);
+    let guest = join(folder.path(), &code(2, team)).expect("it was not admitted yet");
+    assert_eq!((guest.team_id(), guest.member()), (home.team_id(), None));
+    let kept = guest.kept(Setting::Joining).expect("readable").expect("kept");
+    assert_eq!(kept.as_slice(), code(2, team).to_string().as_bytes());
+    drop(guest);
+    let other = join(folder.path(), &code(3, TeamPrefix::from_bytes([9; 16])));
+    assert!(matches!(other, Err(HomeError::Occupied)), "one home is one team");
 }
 
 /// A second member's home, whose device the log of the first has admitted in that role; it has no keys yet.
