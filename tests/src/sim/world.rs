@@ -602,14 +602,14 @@ impl World {
         let (saved, typed) = (self.devices[device].saved.clone(), self.devices[device].typed.clone());
         let before = self.trace.len();
         // Whatever it does next fails at that step, and a process that is dead acknowledges nothing.
-        let what = self.dice.below(6);
+        let what = self.dice.below(9);
         let done = match what {
             0 => self.write(device, 0, 1),
             1 => self.edit(device, 1, 0),
             2 => self.type_in(device, 0),
             3 => self.agree(device, 0, 1),
             4 => self.commit(device),
-            _ => self.connect(device, Errand::Sync).and_then(|()| self.carry(device, 12).map(|_| ())),
+            _ => self.connect(device, Errand::Sync).and_then(|()| self.carry(device, 40).map(|_| ())),
         };
         self.trace.truncate(before);
         let died = fired.load(Ordering::SeqCst);
