@@ -124,10 +124,6 @@ impl Home {
     /// Brings derived.db up to core.db, a page at a time, each in a transaction with its mark; where it turns out to be damaged, it is made
     /// again.
     pub(super) fn follow(&mut self) -> Result<Taken, HomeError> {
-        // A read model that knows more than there is: core.db lost its end with the power, or was put back from a copy.
-        if derived_db::mark(self.derived.read())? > core_db::newest_arrival(self.core.read())? {
-            self.empty_derived()?;
-        }
         match self.follow_pages() {
             Err(HomeError::Damaged(DamagedFile::Derived)) => {
                 self.empty_derived()?;
@@ -139,6 +135,10 @@ impl Home {
 
     fn follow_pages(&mut self) -> Result<Taken, HomeError> {
         let mut taken = Taken::default();
+        // A read model that knows more than there is: core.db lost its end with the power, or was put back from a copy.
+        if derived_db::mark(self.derived.read())? > core_db::newest_arrival(self.core.read())? {
+            self.empty_derived()?;
+        }
         loop {
             let after = derived_db::mark(self.derived.read())?;
             let newest = core_db::newest_arrival(self.core.read())?;

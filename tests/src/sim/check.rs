@@ -33,7 +33,7 @@ impl World {
         Ok(())
     }
 
-    /// Whatever was acknowledged stands in its note, or in its draft, and is found by search.
+    /// Whatever was acknowledged stands in its note, in its draft or in a late edit of it, and is found by search.
     fn nothing_is_lost(&self, device: &Device) -> Result<(), Box<Broken>> {
         for (note, words) in &device.saved {
             let shown = device
@@ -42,7 +42,8 @@ impl World {
                 .map_err(|error| self.broken(format!("{}: note {note:?} is gone: {error}", device.name)))?;
             let draft = shown.draft.as_ref().map(|draft| draft.text.as_str()).unwrap_or_default();
             for word in words {
-                if !shown.text.contains(word) && !draft.contains(word) {
+                let is_late = shown.late.iter().any(|late| late.text.contains(word));
+                if !shown.text.contains(word) && !draft.contains(word) && !is_late {
                     return Err(self.broken(format!(
                         "{}: {word} was saved in {note:?} and is not there: {shown:#?}",
                         device.name
