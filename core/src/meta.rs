@@ -32,7 +32,7 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
         ("provenance", Some(meta.provenance.as_str().into())),
         ("nobody", Some(meta.nobody.into())),
         ("ended", meta.ended.then(|| true.into())),
-        ("made_from", (!meta.made_from.is_empty()).then(|| ScalarValue::Bytes(made_from))),
+        ("made_from", (!meta.made_from.is_empty()).then_some(ScalarValue::Bytes(made_from))),
     ];
     for (key, value) in wanted {
         match (value, scalar(document, &map, key)?) {

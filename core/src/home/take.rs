@@ -2,6 +2,7 @@
 //!
 //! The read model is a function of the set of opened bodies and objects: order, duplicates and clocks decide nothing.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::governance::SpaceKind;
@@ -142,8 +143,11 @@ impl Home {
         loop {
             let after = derived_db::mark(self.derived.read())?;
             let newest = core_db::newest_arrival(self.core.read())?;
-            if newest <= after {
-                return Ok(taken);
+            match newest.cmp(&after) {
+                Ordering::Greater => {}
+                Ordering::Equal => return Ok(taken),
+                // It knows more than there is: core.db lost its end with the power, or was put back from a copy.
+                Ordering::Less => return Err(HomeError::Damaged(DamagedFile::Derived)),
             }
             let (page, states, through) = self.read_page(after, newest)?;
             self.set_states(&states)?;

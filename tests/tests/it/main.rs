@@ -5,3 +5,4 @@ mod house;
 mod quic;
 mod sim;
 mod sources;
+mod sync;
