@@ -59,7 +59,9 @@ impl World {
             if shown.stamp.status == StampStatus::OnHold {
                 continue;
             }
-            if let Some(word) = words.iter().find(|word| shown.text.contains(*word)) {
+            let in_late = words.iter().find(|word| shown.late.iter().any(|late| stands_in(&late.text, word)));
+            let in_text = words.iter().find(|word| stands_in(&shown.text, word));
+            for word in in_text.into_iter().chain(in_late) {
                 let hits = device.home().search(None, word, false, 10);
                 let found = hits.as_ref().is_ok_and(|hits| hits.iter().any(|hit| hit.row.id == *note));
                 if !found {
@@ -227,4 +229,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Tells whether a word stands in a text by itself: what two typed at one place at the same time can come to stand as one word.
+fn stands_in(text: &str, word: &str) -> bool {
+    text.split_whitespace().any(|one| one == word)
 }

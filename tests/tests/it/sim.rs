@@ -7,14 +7,7 @@ use thicket_tests::sim::{self, Dice, Event};
 /// How many seeds every run goes through; `cargo xtask sim --seeds N` goes through as many as wanted.
 const SEEDS: u64 = 212;
 
-/// Seeds whose stories do not hold yet, each for the one reason: two devices of one member wrote into one note apart, both as drafts or
-/// around a release. What the second wrote is kept in its document, and no screen shows it. A seed leaves this list when it holds.
-const NOT_YET: [u64; 11] = [24, 52, 69, 78, 92, 99, 105, 114, 169, 192, 195];
-
 fn holds(seed: u64) {
-    if NOT_YET.contains(&seed) {
-        return;
-    }
     if let Err(broken) = sim::run_seed(seed) {
         panic!("seed {seed}\n{broken}");
     }
