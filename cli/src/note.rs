@@ -14,7 +14,7 @@ use crate::args::word;
 use crate::desk::{self, Desk, just_now, now};
 use crate::editor::{self, Source};
 use crate::failure::{Failure, Kind};
-use crate::read::{History, List, Search, Show};
+use crate::read::{History, LateEdits, List, Search, Show};
 use crate::stamp::{Saved, Stamp};
 
 /// Notes: write, edit, read, find, release.
@@ -31,6 +31,7 @@ pub(crate) enum Note {
     Search(Search),
     Release(Release),
     History(History),
+    Late(Late),
 }
 
 impl Note {
@@ -43,6 +44,7 @@ impl Note {
             Self::Search(search) => search.run(desk),
             Self::Release(release) => release.run(desk),
             Self::History(history) => history.run(desk),
+            Self::Late(late) => late.run(desk),
         }
     }
 }
@@ -313,6 +315,42 @@ impl Release {
             let note = home.find_note(&self.note)?;
             let placed =
                 home.release_note(note, now()).map_err(|error| release_refused(home, note, error))?;
+            Ok(Saved::new(&placed, Vec::new()))
+        })
+    }
+}
+
+/// Show what you typed into a note after it was released elsewhere, or take it over.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  thicket note late 5f3a
+  thicket note late 5f3a --adopt
+
+What is taken over becomes an edit of the note, and a draft where it names somebody who is not covered.")]
+pub(crate) struct Late {
+    /// Which note, by id or unique prefix of it.
+    note: String,
+    /// Put it into the note.
+    #[arg(long)]
+    adopt: bool,
+}
+
+impl Late {
+    fn run(self, desk: &Desk) -> Result<(), Failure> {
+        if !self.adopt {
+            return desk.with_home(|home| Ok(LateEdits::of(home.note(home.find_note(&self.note)?)?)));
+        }
+        desk.with_home(|home| {
+            let note = home.find_note(&self.note)?;
+            let mut placed = None;
+            for late in home.note(note)?.late {
+                // One that is taken over may leave nothing of another.
+                if !home.note(note)?.late.iter().any(|left| left.generation == late.generation) {
+                    continue;
+                }
+                placed = Some(home.adopt_late(note, late.generation, now())?);
+            }
+            let placed = placed.ok_or(HomeError::Conflict("nothing was typed too late for this note"))?;
             Ok(Saved::new(&placed, Vec::new()))
         })
     }

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use serde::Serialize;
-use thicket_core::home::{ChangeShown, Home, HomeError, NoteRow, NoteShown, NotesWanted, StampShown};
+use thicket_core::home::{
+    ChangeShown, Home, HomeError, LateShown, NoteRow, NoteShown, NotesWanted, StampShown,
+};
 use thicket_core::text::Token;
 use thicket_core::time::Observed;
 use thicket_core::vocabulary::StampStatus;
@@ -46,6 +48,53 @@ struct DraftRow {
 }
 
 #[derive(Serialize)]
+struct LateRow {
+    generation: String,
+    title: String,
+    text: String,
+}
+
+/// What was typed into a note too late.
+#[derive(Serialize)]
+pub(crate) struct LateEdits {
+    late: Vec<LateRow>,
+}
+
+impl LateEdits {
+    pub(crate) fn of(note: NoteShown) -> Self {
+        Self { late: note.late.into_iter().map(LateRow::from).collect() }
+    }
+}
+
+impl From<LateShown> for LateRow {
+    fn from(late: LateShown) -> Self {
+        Self { generation: late.generation.to_string(), title: late.title, text: late.text }
+    }
+}
+
+impl Shown for LateEdits {
+    fn set(&self, page: &mut Page) {
+        if self.late.is_empty() {
+            return page.line("Nothing was typed too late for this note.");
+        }
+        set_late(page, &self.late);
+        page.line("Put it into the note with --adopt.");
+    }
+}
+
+fn set_late(page: &mut Page, late: &[LateRow]) {
+    for late in late {
+        page.prose("You typed this after the note was released elsewhere; it is not in the note:", 0);
+        page.gap();
+        if !late.title.is_empty() {
+            page.prose(&late.title, 2);
+        }
+        page.prose(&late.text, 2);
+        page.gap();
+    }
+}
+
+#[derive(Serialize)]
 struct Shows {
     id: String,
     notebook: String,
@@ -66,6 +115,8 @@ struct Shows {
     provenance: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     draft: Option<DraftRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    late: Vec<LateRow>,
     #[serde(skip)]
     names: Vec<String>,
 }
@@ -92,6 +143,7 @@ impl Shown for Shows {
             page.prose(&draft.text, 2);
             page.gap();
         }
+        set_late(page, &self.late);
         let id = page.dim(&format!("note {}, written down {}", short(&self.id), plain(&self.recorded_at)));
         page.line(id);
     }
@@ -108,6 +160,7 @@ impl Show {
 
 fn shown(home: &Home, note: NoteShown) -> Shows {
     Shows {
+        late: note.late.into_iter().map(LateRow::from).collect(),
         id: note.id.to_string(),
         notebook: note.notebook.to_string(),
         tokens: note

@@ -155,6 +155,7 @@ const fn why(why: HeldWhy) -> &'static str {
         HeldWhy::WaitingForKeys => "waiting_for_keys",
         HeldWhy::StampMissing => "stamp_missing",
         HeldWhy::Draft => "draft",
+        HeldWhy::LateEdit => "late_edit",
     }
 }
 
@@ -168,6 +169,7 @@ fn words(held: &HeldNote) -> String {
         HeldWhy::WaitingForKeys => "the keys of the space have not come yet".to_owned(),
         HeldWhy::StampMissing => "its stamp has not come yet".to_owned(),
         HeldWhy::Draft => format!("your draft of a shared note: {stamp}"),
+        HeldWhy::LateEdit => "typed after the note was released elsewhere: `thicket note late NOTE`".to_owned(),
     }
 }
 

@@ -377,8 +377,55 @@ impl NoteDocument {
         self.update(Field::Title, &draft.title.units())?;
         self.update(Field::Text, &draft.text.units())?;
         // What names the generation and its origin stays the shared note's own.
-        let Meta { note, parent, draft_of, author, recorded, ended, .. } = shared;
-        self.set_meta(&Meta { note, parent, draft_of, author, recorded, ended, ..draft.meta.clone() })
+        let Meta { note, parent, draft_of, author, recorded, ended, made_from, .. } = shared;
+        let own = draft.meta.clone();
+        self.set_meta(&Meta { note, parent, draft_of, author, recorded, ended, made_from, ..own })
+    }
+
+    /// Says that what the note says now went elsewhere; it waits for [`NoteDocument::commit`].
+    pub fn end(&mut self) -> Result<(), DocumentError> {
+        crate::meta::end(&mut self.document)
+    }
+
+    /// The version up to which it was said to have gone elsewhere; empty where that was never said.
+    pub fn ended_at(&self) -> Result<Heads, DocumentError> {
+        Ok(crate::meta::ends(&self.document)?.into_iter().map(from_change_hash).collect())
+    }
+
+    /// The changes that rest on no other: the version that it began as.
+    pub fn beginning(&mut self) -> Heads {
+        let changes = self.document.get_changes(&[]);
+        let first = changes.iter().filter(|change| change.deps().is_empty());
+        first.map(|change| from_change_hash(change.hash())).collect()
+    }
+
+    /// Tells whether something of a version is not here. Edits that wait are committed first.
+    pub fn lacks(&mut self, heads: &Heads) -> bool {
+        heads
+            .iter()
+            .any(|head| self.document.get_change_meta_by_hash(&ChangeHash(*head.as_bytes())).is_none())
+    }
+
+    /// What the note said at a version; none where that is not all here. Edits that wait are committed first.
+    pub fn view_at(&mut self, heads: &Heads) -> Result<Option<View>, DocumentError> {
+        if heads.is_empty() || self.lacks(heads) {
+            return Ok(None);
+        }
+        let at: Vec<ChangeHash> = heads.iter().map(|head| ChangeHash(*head.as_bytes())).collect();
+        let document = self.document.fork_at(&at)?;
+        Self { document, actor: self.actor, text_bytes: None }.view().map(Some)
+    }
+
+    /// Applies to `ours` what is different in `theirs`, both made from `base`, as if two had written at the same time.
+    pub fn merge_views(base: &View, ours: &View, theirs: &View) -> Result<View, DocumentError> {
+        let (title, text) = (base.title.units(), base.text.units());
+        let actor = Actor::for_draft(&Heads::new(), base);
+        let mut document = Self::new(actor, &base.meta, &title, &text)?;
+        let heads = document.heads();
+        document.edit_like(ours)?;
+        document.commit();
+        document.apply_draft(&heads, theirs)?;
+        document.view()
     }
 
     fn object(&self, key: &'static str) -> Result<ObjId, DocumentError> {

@@ -39,6 +39,7 @@ fn meta() -> Meta {
         about: BTreeSet::new(),
         nobody: false,
         ended: false,
+        made_from: Heads::new(),
     }
 }
 
@@ -92,6 +93,7 @@ fn what_was_written_is_read_back() {
         about,
         nobody: true,
         ended: true,
+        made_from: Heads::from([Hash::from_bytes([10; 32]), Hash::from_bytes([11; 32])]),
         ..meta()
     };
     let title = [units("With "), vec![token(1)]].concat();

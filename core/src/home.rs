@@ -16,6 +16,7 @@ mod history;
 mod journal;
 mod keep;
 mod keys;
+mod late;
 mod ledgers;
 mod notes;
 mod objects;
@@ -52,7 +53,7 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    DraftShown, LateShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 pub use self::team::NotebookShown;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use automerge::transaction::Transactable;
-use automerge::{AutoCommit, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::{AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use thicket_protocol::ids::{Hash, MemberId};
 
 use crate::document::DocumentError;
@@ -19,6 +19,7 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
         let heads = draft.heads.iter().flat_map(|head| *head.as_bytes());
         draft.generation.as_bytes().iter().copied().chain(heads).collect::<Vec<u8>>()
     });
+    let made_from = meta.made_from.iter().flat_map(|head| *head.as_bytes()).collect();
     let wanted = [
         ("note", bytes(meta.note.as_bytes())),
         ("parent", meta.parent.as_ref().and_then(|id| bytes(id.as_bytes()))),
@@ -31,6 +32,7 @@ pub(crate) fn write(document: &mut AutoCommit, meta: &Meta) -> Result<(), Docume
         ("provenance", Some(meta.provenance.as_str().into())),
         ("nobody", Some(meta.nobody.into())),
         ("ended", meta.ended.then(|| true.into())),
+        ("made_from", (!meta.made_from.is_empty()).then_some(ScalarValue::Bytes(made_from))),
     ];
     for (key, value) in wanted {
         match (value, scalar(document, &map, key)?) {
@@ -85,7 +87,28 @@ pub(crate) fn read(document: &AutoCommit) -> Result<Meta, DocumentError> {
         about: people(document, &self::map(document, &map, "about")?),
         nobody: matches!(scalar(document, &map, "nobody")?, Some(ScalarValue::Boolean(true))),
         ended: matches!(scalar(document, &map, "ended")?, Some(ScalarValue::Boolean(true))),
+        made_from: bytes("made_from")
+            .and_then(|heads| heads.chunks(Hash::LEN).map(Hash::from_slice).collect())
+            .unwrap_or_default(),
     })
+}
+
+/// Says that all that is in the document now went elsewhere, even where that was said before.
+pub(crate) fn end(document: &mut AutoCommit) -> Result<(), DocumentError> {
+    let map = map(document, &ROOT, "meta")?;
+    // A value that is put where it stands already would be no change.
+    document.delete(&map, "ended")?;
+    Ok(document.put(&map, "ended", true)?)
+}
+
+/// The changes that said so, each for what it had seen.
+pub(crate) fn ends(document: &AutoCommit) -> Result<Vec<ChangeHash>, DocumentError> {
+    let map = map(document, &ROOT, "meta")?;
+    let said = document.get_all(&map, "ended")?;
+    let is_end =
+        |value: &Value<'_>| matches!(value, Value::Scalar(end) if **end == ScalarValue::Boolean(true));
+    let ends = said.iter().filter(|(value, _)| is_end(value));
+    Ok(ends.filter_map(|(_, operation)| document.hash_for_opid(operation)).collect())
 }
 
 fn map(document: &AutoCommit, parent: &ObjId, key: &'static str) -> Result<ObjId, DocumentError> {

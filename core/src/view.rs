@@ -77,9 +77,12 @@ pub struct Meta {
     /// Expressly says that nobody is in it.
     #[n(10)]
     pub nobody: bool,
-    /// Says of a draft that it went into the shared generation: it is shown nowhere any more.
+    /// Says that it, a draft or a late edit, went into the shown generation: it is shown nowhere any more.
     #[n(11)]
     pub ended: bool,
+    /// The version of the parent that this one was made from; empty when there is no parent.
+    #[n(12)]
+    pub made_from: Heads,
 }
 
 /// What a note says, people and places as tokens, never rendered.
@@ -173,6 +176,7 @@ pub(crate) mod tests {
                 about: BTreeSet::from([person(0x44)]),
                 nobody: true,
                 ended: false,
+                made_from: Heads::from([hash(6)]),
             },
         }
     }

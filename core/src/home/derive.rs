@@ -76,7 +76,7 @@ impl Home {
                     Some(before) if before == after => {}
                     Some(before) if is_same_text(before, after) => {
                         derived_db::set_status(tx, *generation, after.status)?;
-                        derived_db::set_shown(tx, *generation, after.is_shown)?;
+                        derived_db::set_shown(tx, *generation, after.is_shown, after.is_late)?;
                     }
                     Some(_) | None => derived_db::put_generation(tx, after)?,
                 }
@@ -209,6 +209,7 @@ impl Home {
             view: cbor::encode(&encoded),
             title: cbor::encode(&view.title),
             is_shown: before.is_some_and(|row| row.is_shown),
+            is_late: before.is_some_and(|row| row.is_late),
         };
         row.status = self.status_of(&row, &view)?;
         Ok(Some(row))
@@ -299,7 +300,7 @@ impl Home {
         Ok(touched)
     }
 
-    /// Sets which generation of a note is shown.
+    /// Sets which generation of a note is shown, and which are late edits.
     fn choose_shown(&self, note: NoteId, changed: &mut Changed) -> Result<(), HomeError> {
         let stored = derived_db::generations_of(self.derived.read(), note)?;
         let mut rows: BTreeMap<GenerationId, GenerationRow> =
@@ -312,11 +313,14 @@ impl Home {
                 .map(|(id, (_, row))| (*id, row.clone())),
         );
         let shown = shown_of(rows.values())?;
-        for (id, row) in rows {
-            let is_shown = shown == Some(id);
-            if row.is_shown != is_shown {
-                let before = stored.iter().find(|row| row.generation == id).cloned();
-                changed.rows.entry(id).or_insert_with(|| (before, row)).1.is_shown = is_shown;
+        for (id, row) in &rows {
+            let is_shown = shown == Some(*id);
+            let before = stored.iter().find(|row| row.generation == *id);
+            let is_late = self.is_late(row, before, &rows, shown)?;
+            if (row.is_shown, row.is_late) != (is_shown, is_late) {
+                let entry = changed.rows.entry(*id);
+                let row = &mut entry.or_insert_with(|| (before.cloned(), row.clone())).1;
+                (row.is_shown, row.is_late) = (is_shown, is_late);
             }
         }
         Ok(())
@@ -355,8 +359,8 @@ fn shown_of<'r>(
 }
 
 fn is_same_text(before: &GenerationRow, after: &GenerationRow) -> bool {
-    let GenerationRow { status, is_shown, .. } = *after;
-    GenerationRow { status, is_shown, ..before.clone() } == *after
+    let GenerationRow { status, is_shown, is_late, .. } = *after;
+    GenerationRow { status, is_shown, is_late, ..before.clone() } == *after
 }
 
 /// The view of a row.

@@ -9,7 +9,7 @@ use super::keep::Kept;
 use super::notes::{said, stamp};
 use super::{About, Home, HomeError, NoteEdit, Placed, Thing};
 use crate::document::Field;
-use crate::ids::{GenerationId, NoteId, ParticipantId};
+use crate::ids::{NoteId, ParticipantId};
 use crate::stamp::{Assessment, Stamp, Standing};
 use crate::store::derived_db::{self, GenerationRow};
 use crate::time::Moment;
@@ -98,10 +98,20 @@ impl Home {
         edit: NoteEdit,
         now: Moment,
     ) -> Result<Placed, HomeError> {
+        self.change_with(row, edit, Kept::default(), now)
+    }
+
+    /// Makes one change, and keeps it together with whatever else the act writes.
+    pub(super) fn change_with(
+        &mut self,
+        row: &GenerationRow,
+        edit: NoteEdit,
+        mut kept: Kept,
+        now: Moment,
+    ) -> Result<Placed, HomeError> {
         self.load_ledger(&row.notebook)?;
         let journaled = self.journaled(row.generation)?;
-        let journals: Vec<_> =
-            journaled.through.map(|through| (row.generation, through)).into_iter().collect();
+        kept.journals.extend(journaled.through.map(|through| (row.generation, through)));
         let mut loaded = self.take_document(row.space, row.generation)?;
         let began = loaded.document.heads();
         let before = loaded.document.view()?;
@@ -109,19 +119,19 @@ impl Home {
         let view = loaded.document.view()?;
         let standing = if row.is_private { Standing::Private } else { Standing::Shared };
         if view == before {
-            if !journals.is_empty() {
-                self.keep_act(Kept { journals, ..Kept::default() }, now)?;
+            if !kept.journals.is_empty() || !kept.bodies.is_empty() {
+                self.keep_act(kept, now)?;
             }
             let assessment = self.assess(row, standing)?;
             return Ok(self.placed(row, &assessment));
         }
         match self.destination(row, &before, &view)? {
-            Destination::Draft => self.draft(row, began, view, journals, now),
+            Destination::Draft => self.draft(row, began, view, kept, now),
             Destination::Same(stamp) => {
                 let body = loaded.prepare(row.generation, now)?;
-                let stamps = stamp.map(|stamp| (row.notebook, stamp)).into_iter().collect();
-                let bodies = vec![(row.space, row.generation, body)];
-                self.keep_act(Kept { keys: Vec::new(), bodies, stamps, journals }, now)?;
+                kept.stamps.extend(stamp.map(|stamp| (row.notebook, stamp)));
+                kept.bodies.push((row.space, row.generation, body));
+                self.keep_act(kept, now)?;
                 self.documents.put(row.generation, loaded);
                 if row.is_private
                     && let Some(placed) = self.let_out(row, now)?
@@ -178,15 +188,17 @@ impl Home {
         row: &GenerationRow,
         heads: Heads,
         view: View,
-        journals: Vec<(GenerationId, u64)>,
+        kept: Kept,
         now: Moment,
     ) -> Result<Placed, HomeError> {
         let draft_of = Some(DraftOf { generation: row.generation, heads });
         let author = self.author(&row.notebook)?;
-        let meta = Meta { parent: None, draft_of, author, recorded: now, ended: false, ..view.meta };
+        let made_from = Heads::new();
+        let meta =
+            Meta { parent: None, made_from, draft_of, author, recorded: now, ended: false, ..view.meta };
         let begun = self.begin_generation(&row.notebook, View { meta, ..view }, now)?;
         let placed = begun.placed.clone();
-        self.keep_begun(vec![begun], journals, now)?;
+        self.keep_begun(vec![begun], kept, now)?;
         Ok(placed)
     }
 

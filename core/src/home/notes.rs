@@ -14,7 +14,7 @@ use crate::stamp::{Assessment, Stamp, Standing};
 use crate::store::derived_db;
 use crate::text::{Layer, Prose, Token, Unit, normalise};
 use crate::time::{Moment, Observed};
-use crate::view::{EncodedView, Meta, Provenance, View};
+use crate::view::{EncodedView, Heads, Meta, Provenance, View};
 use crate::vocabulary::StampStatus;
 
 /// How many notes of an import are kept in one transaction.
@@ -120,7 +120,7 @@ impl Home {
         self.load_ledger(&new.notebook)?;
         let begun = self.begin_note(new, now)?;
         let placed = begun.placed.clone();
-        self.keep_begun(vec![begun], Vec::new(), now)?;
+        self.keep_begun(vec![begun], Kept::default(), now)?;
         Ok(placed)
     }
 
@@ -156,7 +156,7 @@ impl Home {
                     Err(error) => done.push((at, Err(error))),
                 }
             }
-            self.keep_begun(begun, Vec::new(), now)?;
+            self.keep_begun(begun, Kept::default(), now)?;
             done.into_iter().for_each(|(at, outcome)| written(at, outcome));
         }
         Ok(())
@@ -192,6 +192,7 @@ impl Home {
             about,
             nobody,
             ended: false,
+            made_from: Heads::new(),
         };
         let view = View { title: Prose::from_units(&new.title), text: Prose::from_units(&new.text), meta };
         self.check_known(&new.notebook, view.people().iter())?;
@@ -234,13 +235,13 @@ impl Home {
         Ok(Begun { placed, space, key, loaded, body, stamp })
     }
 
+    /// Keeps generations that begin, with whatever else the act writes.
     pub(super) fn keep_begun(
         &mut self,
         begun: Vec<Begun>,
-        journals: Vec<(GenerationId, u64)>,
+        mut kept: Kept,
         now: Moment,
     ) -> Result<(), HomeError> {
-        let mut kept = Kept { journals, ..Kept::default() };
         let mut documents = Vec::new();
         for Begun { placed, space, key, loaded, body, stamp } in begun {
             let notebook = self.notebook_of(&space).map(|(notebook, _)| notebook);

@@ -64,6 +64,21 @@ pub struct DraftShown {
     pub stamp: StampShown,
 }
 
+/// What was typed into a generation after the shown one was made from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateShown {
+    /// The generation that it was typed into.
+    pub generation: GenerationId,
+    /// The title there, rendered.
+    pub title: String,
+    /// The text there, rendered.
+    pub text: String,
+    /// The text there with its tokens.
+    pub prose: Prose,
+    /// Where it stands, and for whom it waits.
+    pub stamp: StampShown,
+}
+
 /// One note, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteShown {
@@ -105,6 +120,8 @@ pub struct NoteShown {
     pub provenance: Provenance,
     /// The draft that this device holds of it.
     pub draft: Option<DraftShown>,
+    /// What this member typed too late, to be taken over with [`Home::adopt_late`].
+    pub late: Vec<LateShown>,
 }
 
 /// Which notes a list is to have.
@@ -186,7 +203,8 @@ impl Home {
         let name = |token| self.name_of(&notebook, token);
         let rendered = mention::render(&view.text, name);
         let editable = mention::render_for_editor(&view.text, name, |name| self.resolve(&notebook, name));
-        let draft = rows.iter().find(|row| !row.is_shown && self.is_own_draft(row));
+        let draft = rows.iter().find(|row| !row.is_shown && !row.is_late && self.is_own_draft(row));
+        let late = rows.iter().filter(|row| self.is_own_late(row)).map(|row| self.show_late(row));
         Ok(NoteShown {
             id: note,
             notebook,
@@ -206,6 +224,7 @@ impl Home {
             encounter: view.meta.encounter,
             provenance: view.meta.provenance,
             draft: draft.map(|row| self.show_draft(row)).transpose()?,
+            late: late.collect::<Result<_, _>>()?,
             prose: view.text,
         })
     }
@@ -220,6 +239,11 @@ impl Home {
             prose: view.text,
             stamp: self.stamp_of(row)?,
         })
+    }
+
+    fn show_late(&self, row: &GenerationRow) -> Result<LateShown, HomeError> {
+        let DraftShown { generation, title, text, prose, stamp } = self.show_draft(row)?;
+        Ok(LateShown { generation, title, text, prose, stamp })
     }
 
     /// Tells whether a generation is a draft of this member that has not ended.
@@ -321,14 +345,25 @@ impl Home {
             return Ok(Vec::new());
         }
         let wanted = Wanted { notebook: notebook.copied(), reader: self.secrets.member, ..Wanted::default() };
-        let rows = derived_db::search(self.derived.read(), &wanted, &query, limit)?;
-        let hit = |row: &ListRow| {
-            let whole = self.whole_row(row)?;
+        let db = self.derived.read();
+        let found = derived_db::search(db, &wanted, &query, limit)?;
+        let mut found: Vec<(ListRow, ListRow)> = found.into_iter().map(|row| (row.clone(), row)).collect();
+        // A late edit is found as the note that it belongs to.
+        for late in derived_db::search_late(db, &wanted, &query, limit)? {
+            let is_new = found.iter().all(|(row, _)| row.note != late.note);
+            if is_new && let Some(row) = derived_db::shown(db, late.note)? {
+                found.push((row, late));
+            }
+        }
+        found.sort_by_cached_key(|(row, _)| row.place());
+        found.truncate(limit);
+        let hit = |(row, said): &(ListRow, ListRow)| {
+            let whole = self.whole_row(said)?;
             let name = |token| self.name_of(&whole.notebook, token);
             let text = mention::render(&open_view(&whole)?.text, name).text;
             Ok(SearchHit { row: self.show_row(row)?, snippet: query.snippet(&text) })
         };
-        rows.iter().map(hit).collect()
+        found.iter().map(hit).collect()
     }
 
     fn add_names(&self, notebook: &NotebookId, names: &mut BTreeMap<Token, String>) -> Result<(), HomeError> {

@@ -12,7 +12,7 @@ use super::{Home, HomeError, Placed};
 use crate::ids::{GenerationId, NoteId};
 use crate::secret::VaultKey;
 use crate::stamp::Standing;
-use crate::store::derived_db::{self, GenerationRow};
+use crate::store::derived_db::{self, GenerationRow, Source};
 use crate::text::{Prose, units};
 use crate::time::Moment;
 use crate::view::{Meta, View};
@@ -96,6 +96,7 @@ impl Home {
         self.documents.put(row.generation, loaded);
         let assessment = self.assess_view(&row.notebook, row.generation, &view, Standing::Private)?;
         let may_go = row.author == member
+            && self.lets_out(row.generation)?
             && !view.meta.ended
             && assessment.status() == StampStatus::Valid
             && self.names_in(&row.notebook, &view)?.is_empty();
@@ -112,6 +113,20 @@ impl Home {
         self.release(row, space, Standing::Private, now).map(Some)
     }
 
+    /// Tells whether it is this device that lets a generation out by itself: the one that began it, so that own devices do not race; any of
+    /// them where that one was revoked.
+    fn lets_out(&self, generation: GenerationId) -> Result<bool, HomeError> {
+        let parts = derived_db::parts(self.derived.read(), generation)?;
+        Ok(match parts.iter().find(|part| part.base.is_empty()).map(|part| part.source) {
+            Some(Source::Item(item)) if item.device != self.device => {
+                let began = self.known_team()?.devices().get(&item.device);
+                began.is_none_or(|device| device.revoked.is_some())
+            }
+            Some(Source::Item(_) | Source::Unsent) => true,
+            None => false,
+        })
+    }
+
     /// Makes the successor of a private generation: a fresh document without ancestry, under a key of its own, with its stamp.
     fn release(
         &mut self,
@@ -120,10 +135,12 @@ impl Home {
         standing: Standing,
         now: Moment,
     ) -> Result<Placed, HomeError> {
-        let loaded = self.take_document(row.space, row.generation)?;
+        let mut loaded = self.take_document(row.space, row.generation)?;
         let before = loaded.document.view()?;
+        let made_from = loaded.document.heads();
         self.documents.put(row.generation, loaded);
-        let meta = Meta { parent: Some(row.generation), draft_of: None, ended: false, ..before.meta };
+        let parent = Some(row.generation);
+        let meta = Meta { parent, made_from, draft_of: None, ended: false, ..before.meta };
         let view = View { meta, ..before };
         let key = VaultKey::make(&mut *self.entropy);
         let generation: GenerationId = key.id().into();
@@ -155,8 +172,7 @@ impl Home {
         let merged = loaded.document.view()?;
         let Some(stamp) = self.restamp(&shared, &merged)? else { return Ok(None) };
 
-        let meta = Meta { ended: true, ..view.meta };
-        ended.document.set_meta(&meta)?;
+        ended.document.end()?;
         let mut bodies = vec![(draft.space, draft.generation, ended.prepare(draft.generation, now)?)];
         if change.is_some() {
             let body = loaded.prepare_committed(shared.generation, now)?;

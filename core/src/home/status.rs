@@ -40,6 +40,8 @@ pub enum HeldWhy {
     StampMissing,
     /// It is a draft of a shared note.
     Draft,
+    /// It was typed into a generation that has a successor, and the successor lacks it.
+    LateEdit,
 }
 
 /// A note that is held back.
@@ -168,6 +170,7 @@ impl Home {
         for status in StampStatus::ALL {
             generations.extend(derived_db::drafts(db, *status)?);
         }
+        generations.extend(derived_db::late(db)?);
         let not_shown = [StampStatus::OnHold, StampStatus::Pending];
         generations.extend(derived_db::generations_where(db, None, Some(false), &not_shown)?);
         let role = self.secrets.member.and_then(|member| team.members().get(&member)).map(|of| of.role);
@@ -175,7 +178,7 @@ impl Home {
         for generation in generations {
             let Some(row) = derived_db::generation(db, generation)? else { continue };
             let is_own = Some(row.author) == self.secrets.member;
-            if !is_own && (row.is_private || role != Some(Role::Custodian)) {
+            if !is_own && (row.is_late || row.is_private || role != Some(Role::Custodian)) {
                 continue;
             }
             if let Some(why) = self.why_held(&row)? {
@@ -188,6 +191,9 @@ impl Home {
 
     /// Why a generation is not in the hands of the team; none when it is, or has a successor that is.
     fn why_held(&self, row: &GenerationRow) -> Result<Option<HeldWhy>, HomeError> {
+        if row.is_late {
+            return Ok(Some(HeldWhy::LateEdit));
+        }
         let view = open_view(row)?;
         if row.draft_of.is_some() {
             return Ok((!view.meta.ended).then_some(HeldWhy::Draft));

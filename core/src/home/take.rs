@@ -136,6 +136,10 @@ impl Home {
 
     fn follow_pages(&mut self) -> Result<Taken, HomeError> {
         let mut taken = Taken::default();
+        // A read model that knows more than there is: core.db lost its end with the power, or was put back from a copy.
+        if derived_db::mark(self.derived.read())? > core_db::newest_arrival(self.core.read())? {
+            self.empty_derived()?;
+        }
         loop {
             let after = derived_db::mark(self.derived.read())?;
             let newest = core_db::newest_arrival(self.core.read())?;

@@ -15,11 +15,11 @@ use thicket_protocol::ids::{DeviceId, Hash, SpaceId};
 
 pub(crate) use self::generations::{
     GenerationRow, drafts, generation, generations_about, generations_at, generations_of, generations_where,
-    notes_with_prefix, put_generation, set_shown, set_status,
+    late, notes_with_prefix, put_generation, set_shown, set_status,
 };
-pub(crate) use self::lists::{After, ListRow, Wanted, list};
+pub(crate) use self::lists::{After, ListRow, Wanted, list, shown};
 pub(crate) use self::parts::{Part, Source, parts, put_part, remove_part};
-pub(crate) use self::words::{index_some, search};
+pub(crate) use self::words::{index_some, search, search_late};
 use super::statements::{Tables, number, read_number};
 use super::{DERIVED_FILE, Database, StoreError, file};
 use crate::secret::DatabaseKey;

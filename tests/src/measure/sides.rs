@@ -48,6 +48,7 @@ fn body(one: &Work) -> Result<NoteBody, Failure> {
         about: Default::default(),
         nobody: true,
         ended: false,
+        made_from: Default::default(),
     };
     let actor = Actor::derive(DeviceId::from_bytes([2; 16]), &[3; 16], document);
     let mut loaded = NoteDocument::new(actor, &meta, &units(&one.title), &units(&one.body))?;

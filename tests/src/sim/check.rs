@@ -34,7 +34,7 @@ impl World {
         Ok(())
     }
 
-    /// Whatever was acknowledged stands in its note, or in its draft, and is found by search.
+    /// Whatever was acknowledged stands in its note, in its draft or in a late edit of it, and is found by search.
     fn nothing_is_lost(&self, device: &Device) -> Result<(), Box<Broken>> {
         for (note, words) in &device.saved {
             let shown = match device.home().note(*note) {
@@ -47,7 +47,8 @@ impl World {
             };
             let draft = shown.draft.as_ref().map(|draft| draft.text.as_str()).unwrap_or_default();
             for word in words {
-                if !shown.text.contains(word) && !draft.contains(word) {
+                let is_late = shown.late.iter().any(|late| late.text.contains(word));
+                if !shown.text.contains(word) && !draft.contains(word) && !is_late {
                     return Err(self.broken(format!(
                         "{}: {word} was saved in {note:?} and is not there: {shown:#?}",
                         device.name
@@ -58,7 +59,9 @@ impl World {
             if shown.stamp.status == StampStatus::OnHold {
                 continue;
             }
-            if let Some(word) = words.iter().find(|word| shown.text.contains(*word)) {
+            let in_late = words.iter().find(|word| shown.late.iter().any(|late| stands_in(&late.text, word)));
+            let in_text = words.iter().find(|word| stands_in(&shown.text, word));
+            for word in in_text.into_iter().chain(in_late) {
                 let hits = device.home().search(None, word, false, 10);
                 let found = hits.as_ref().is_ok_and(|hits| hits.iter().any(|hit| hit.row.id == *note));
                 if !found {
@@ -226,4 +229,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Tells whether a word stands in a text by itself: what two typed at one place at the same time can come to stand as one word.
+fn stands_in(text: &str, word: &str) -> bool {
+    text.split_whitespace().any(|one| one == word)
 }

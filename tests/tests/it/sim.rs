@@ -7,15 +7,7 @@ use thicket_tests::sim::{self, Dice, Event};
 /// How many seeds every run goes through; `cargo xtask sim --seeds N` goes through as many as wanted.
 const SEEDS: u64 = 212;
 
-/// Seeds whose stories do not hold yet: at their end a word that was saved is not shown, or not found. The likely cause is that two
-/// devices of one member wrote into one note apart, as drafts or around a release: both texts are kept, and one is shown.
-/// A seed leaves this list when it holds.
-const NOT_YET: [u64; 11] = [24, 52, 69, 78, 92, 99, 105, 114, 169, 192, 195];
-
 fn holds(seed: u64) {
-    if NOT_YET.contains(&seed) {
-        return;
-    }
     if let Err(broken) = sim::run_seed(seed) {
         panic!("seed {seed}\n{broken}");
     }

@@ -43,6 +43,8 @@ pub(crate) struct GenerationRow {
     pub(crate) title: Vec<u8>,
     /// Whether it is the one of its note that lists and search show.
     pub(crate) is_shown: bool,
+    /// Whether it says what the shown one was not made from: what its author typed too late.
+    pub(crate) is_late: bool,
 }
 
 /// Puts a generation's row; when its view has changed, its place in the index becomes pending: the old words find
@@ -67,12 +69,12 @@ pub(crate) fn put_generation(tx: &Transaction<'_>, row: &GenerationRow) -> Resul
 
 fn put_row(tx: &Transaction<'_>, row: &GenerationRow, is_indexed: bool) -> Result<i64, StoreError> {
     let sql = "INSERT INTO generations (generation, space, notebook, is_private, note, parent, draft_of, author, encounter,
-                   observed, recorded_ms, place, status, is_shown, is_indexed, title, ever_named, heads)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+                   observed, recorded_ms, place, status, is_shown, is_indexed, title, ever_named, heads, is_late)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
                ON CONFLICT (generation) DO UPDATE SET space = ?2, notebook = ?3, is_private = ?4, note = ?5,
                    parent = ?6, draft_of = ?7, author = ?8, encounter = ?9, observed = ?10, recorded_ms = ?11,
                    place = ?12, status = ?13, is_shown = ?14, is_indexed = ?15, title = ?16, ever_named = ?17,
-                   heads = ?18
+                   heads = ?18, is_late = ?19
                RETURNING id";
     let params = params![
         row.generation.as_bytes(),
@@ -93,12 +95,13 @@ fn put_row(tx: &Transaction<'_>, row: &GenerationRow, is_indexed: bool) -> Resul
         row.title,
         cbor::encode(&row.ever_named),
         cbor::encode(&row.heads),
+        row.is_late,
     ];
     DERIVED.one(tx, sql, params, |row| row.get(0))
 }
 
 const COLUMNS: &str = "SELECT g.id, g.generation, g.space, g.notebook, g.is_private, g.note, g.parent, g.draft_of,
-    g.author, g.encounter, g.observed, g.recorded_ms, g.status, g.is_shown, g.title, g.ever_named, g.heads, v.view
+    g.author, g.encounter, g.observed, g.recorded_ms, g.status, g.is_shown, g.title, g.ever_named, g.heads, v.view, g.is_late
     FROM generations g JOIN views v ON v.id = g.id";
 
 /// Reads a row of [`COLUMNS`], with its id, its people still missing.
@@ -123,6 +126,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, GenerationRow)> {
         ever_named: read_cbor(row, 15)?,
         heads: read_cbor(row, 16)?,
         view: row.get(17)?,
+        is_late: row.get(18)?,
         people: BTreeSet::new(),
     };
     Ok((row.get(0)?, read))
@@ -218,6 +222,12 @@ pub(crate) fn notes_with_prefix(
     DERIVED.rows(db, sql, params, |row| row.get(0).map(NoteId::from_bytes))
 }
 
+/// The generations that are late edits, by id.
+pub(crate) fn late(db: &Connection) -> Result<Vec<GenerationId>, StoreError> {
+    let sql = "SELECT generation FROM generations WHERE is_late = 1 ORDER BY generation";
+    DERIVED.rows(db, sql, [], read_id)
+}
+
 fn read_id(row: &Row<'_>) -> rusqlite::Result<GenerationId> {
     row.get(0).map(GenerationId::from_bytes)
 }
@@ -233,14 +243,15 @@ pub(crate) fn set_status(
     Ok(())
 }
 
-/// Sets whether lists and search show a generation.
+/// Sets whether lists and search show a generation, and whether it is a late edit.
 pub(crate) fn set_shown(
     tx: &Transaction<'_>,
     generation: GenerationId,
     is_shown: bool,
+    is_late: bool,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE generations SET is_shown = ?2 WHERE generation = ?1";
-    DERIVED.run(tx, sql, params![generation.as_bytes(), is_shown])?;
+    let sql = "UPDATE generations SET is_shown = ?2, is_late = ?3 WHERE generation = ?1";
+    DERIVED.run(tx, sql, params![generation.as_bytes(), is_shown, is_late])?;
     Ok(())
 }
 

@@ -60,7 +60,8 @@ impl ListRow {
         })
     }
 
-    pub(super) fn place(&self) -> Vec<u8> {
+    /// Where it stands in a list.
+    pub(crate) fn place(&self) -> Vec<u8> {
         place(self.observed, self.recorded_ms, self.note)
     }
 }
@@ -98,6 +99,12 @@ pub(super) fn list_sql(filter: &Filter) -> String {
     format!("SELECT {} FROM generations g WHERE {} ORDER BY g.place LIMIT ?", ListRow::COLUMNS, filter.sql)
 }
 
+/// The row of a note.
+pub(crate) fn shown(db: &Connection, note: NoteId) -> Result<Option<ListRow>, StoreError> {
+    let sql = format!("SELECT {} FROM generations g WHERE g.note = ?1 AND g.is_shown = 1", ListRow::COLUMNS);
+    DERIVED.row(db, &sql, [note.as_bytes()], ListRow::read)
+}
+
 /// Bytes that sort as a list does: the complement of the observation's and of the recording's, then the note.
 pub(super) fn place(observed: Observed, recorded_ms: i64, note: NoteId) -> Vec<u8> {
     let observed = observed.sort_key().map(|byte| !byte);
@@ -114,7 +121,18 @@ pub(super) struct Filter {
 impl Filter {
     pub(super) fn of(wanted: &Wanted) -> Self {
         // Said as the indexes say it, so that they are used.
-        let mut filter = Self { sql: "g.is_shown = 1".to_owned(), params: Vec::new() };
+        Self::among("g.is_shown = 1", wanted)
+    }
+
+    /// The late edits of the reader.
+    pub(super) fn of_late(wanted: &Wanted, reader: MemberId) -> Self {
+        let mut filter = Self::among("g.is_late = 1", wanted);
+        filter.add("g.author = ?", reader.as_bytes().to_vec());
+        filter
+    }
+
+    fn among(which: &str, wanted: &Wanted) -> Self {
+        let mut filter = Self { sql: which.to_owned(), params: Vec::new() };
         if let Some(notebook) = wanted.notebook {
             filter.add("g.notebook = ?", notebook.as_bytes().to_vec());
         }

@@ -21,12 +21,13 @@ CREATE TABLE generations (
     id INTEGER PRIMARY KEY, generation BLOB NOT NULL UNIQUE, space BLOB NOT NULL, notebook BLOB NOT NULL,
     is_private INTEGER NOT NULL, note BLOB NOT NULL, parent BLOB, draft_of BLOB, author BLOB NOT NULL,
     encounter BLOB, observed BLOB NOT NULL, recorded_ms INTEGER NOT NULL, place BLOB NOT NULL,
-    status INTEGER NOT NULL, is_shown INTEGER NOT NULL, is_indexed INTEGER NOT NULL, title BLOB NOT NULL,
+    status INTEGER NOT NULL, is_shown INTEGER NOT NULL, is_late INTEGER NOT NULL, is_indexed INTEGER NOT NULL, title BLOB NOT NULL,
     ever_named BLOB NOT NULL, heads BLOB NOT NULL
 );
 CREATE INDEX generations_shown ON generations (place) WHERE is_shown = 1;
 CREATE INDEX generations_of_notebook ON generations (notebook, place) WHERE is_shown = 1;
 CREATE INDEX generations_of_status ON generations (status, place) WHERE is_shown = 1;
+CREATE INDEX generations_late ON generations (place) WHERE is_late = 1;
 CREATE INDEX generations_of_note ON generations (note);
 CREATE INDEX generations_of_encounter ON generations (encounter) WHERE encounter IS NOT NULL;
 CREATE INDEX generations_pending ON generations (place) WHERE is_indexed = 0;

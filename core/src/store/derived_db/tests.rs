@@ -73,6 +73,7 @@ fn row(number: u32, text: &str) -> GenerationRow {
         view: written("A visit", text),
         title: cbor::encode(&Prose::from_units(&units("A visit"))),
         is_shown: true,
+        is_late: false,
     }
 }
 
@@ -217,7 +218,7 @@ fn a_list_is_newest_first_and_pages_without_a_gap() {
     assert_eq!(within(None, Some("2026-11-24")), [6, 7, 8, 9, 10, 11], "a day is all of it");
     assert_eq!(within(None, Some("2026-11-25T10:00:00Z")), (2..=11).collect::<Vec<_>>());
     assert_eq!(within(Some("1660-01-01"), Some("1660-01-01")), [8]);
-    desk.write(|tx| set_shown(tx, generation_id(3), false));
+    desk.write(|tx| set_shown(tx, generation_id(3), false, false));
     assert!(!desk.list(&Wanted::default()).contains(&3));
 }
 

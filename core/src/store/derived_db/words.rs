@@ -26,6 +26,19 @@ pub(crate) fn search(
     Ok(found)
 }
 
+/// Finds the reader's late edits in the same way.
+pub(crate) fn search_late(
+    db: &Connection,
+    wanted: &Wanted,
+    query: &Query,
+    limit: usize,
+) -> Result<Vec<ListRow>, StoreError> {
+    let (Some(fts5), Some(reader)) = (query.fts5(), wanted.reader) else { return Ok(Vec::new()) };
+    let mut found = search_indexed(db, Filter::of_late(wanted, reader), fts5, limit)?;
+    found.extend(search_pending(db, Filter::of_late(wanted, reader), query, limit)?);
+    Ok(found)
+}
+
 fn search_indexed(
     db: &Connection,
     mut filter: Filter,
