@@ -23,6 +23,7 @@ impl World {
             self.nothing_is_lost(device)?;
             self.nothing_shared_lacks_a_stamp(device)?;
         }
+        self.nothing_shared_was_private()?;
         self.equal_sets_read_equal()?;
         if self.event.is_none_or(|event| event % LOOK_INTO_FILES_EVERY == 0) {
             self.nothing_is_readable(&self.relay.folder())?;
@@ -78,6 +79,31 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What is shared lies under a key that no private record ever had: a release keeps nothing of what was before it.
+    fn nothing_shared_was_private(&mut self) -> Result<(), Box<Broken>> {
+        let mut shared = Vec::new();
+        for device in &self.devices {
+            for row in self.rows(device)? {
+                let note = device.home().note(row.id);
+                match note.map(|note| (note.is_private, note.generation)) {
+                    Ok((true, generation)) => {
+                        self.private.insert(generation);
+                    }
+                    Ok((false, generation)) => shared.push((device.name, generation)),
+                    // On hold: not this device's to open.
+                    Err(_) => {}
+                }
+            }
+        }
+        match shared.iter().find(|(_, generation)| self.private.contains(generation)) {
+            Some((device, generation)) => {
+                Err(self
+                    .broken(format!("{device}: {generation:?} is shared under the key of a private note")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn rows(&self, device: &Device) -> Result<Vec<NoteRow>, Box<Broken>> {

@@ -11,7 +11,7 @@ use thicket_core::document::Field;
 use thicket_core::home::{
     About, ConsentTerms, Founding, Home, HomeError, NewEncounter, NewEvent, NewNote, NewParticipant, NoteEdit,
 };
-use thicket_core::ids::{EncounterId, NoteId, ParticipantId};
+use thicket_core::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use thicket_core::name::Name;
 use thicket_core::ring::Wrapping;
 use thicket_core::secret::WrappingKey;
@@ -80,6 +80,8 @@ pub struct World {
     participants: Vec<ParticipantId>,
     encounters: Vec<EncounterId>,
     pub(super) notes: Vec<NoteId>,
+    /// Generations that were ever seen in a private space: their keys seal nothing that is shared.
+    pub(super) private: BTreeSet<GenerationId>,
     words: usize,
     connections: u64,
     pub(super) tally: Tally,
@@ -113,6 +115,7 @@ impl World {
             participants: Vec::new(),
             encounters: Vec::new(),
             notes: Vec::new(),
+            private: BTreeSet::new(),
             words: 0,
             connections: 0,
             tally: Tally::default(),
