@@ -5,6 +5,8 @@
 //! ```
 //! A failure in step 2 stops everything behind it, a failure in step 3 stops 6 for that space.
 
+mod answers;
+mod entries;
 mod evidence;
 mod exchange;
 mod governance;

@@ -22,8 +22,8 @@ use thicket_core::time::{Moment, Observed};
 use thicket_core::view::Provenance;
 use thicket_core::vocabulary::{Activity, Actor, Channel, Hold, Kind, Mode, StampStatus, UseLeft};
 use thicket_protocol::address::{InviteCode, ServerAddress};
-use thicket_protocol::frame::{self, Refusal, Reply, Tips};
-use thicket_protocol::governance::{Admits, Realm, Role};
+use thicket_protocol::frame::{self, Refusal, Reply, Request, Tips};
+use thicket_protocol::governance::{Admits, Realm, Role, SpaceKind};
 use thicket_protocol::ids::{Hash, Incarnation, NotebookId};
 use thicket_protocol::record::{Batch, Receipt};
 use thicket_protocol::sign::Signer;
@@ -393,6 +393,113 @@ fn an_invite_that_is_late_or_spent_admits_nobody() {
         .expect("joined");
     let spent = carry(&mut Phone::prepare(4, &code, "Di"), &mut relay, Errand::Join, FRAMES_MAX, &mut honest);
     assert!(matches!(spent, Err(SyncError::Invite(InviteTrouble::Spent))), "{spent:?}");
+}
+
+/// Asks for an invite; so many times the entry does not reach the server, which is said to have gone on.
+fn lose_races(ada: &mut Phone, relay: &mut Relay, mut lost: u32) -> Result<Vec<SyncEvent>, SyncError> {
+    let (home, store) = (ada.home.as_mut().expect("open"), relay.store.as_mut().expect("runs"));
+    let errand = Errand::Invite { admits: Admits::Member(Role::Fieldworker), expires_ms: u64::MAX };
+    let mut session = SyncSession::begin(home, errand, now())?;
+    let mut server = ServerSession::new();
+    session.handle_connected(home, &[3; 32], now())?;
+    while let Some(frame) = session.poll_transmit(home, now())? {
+        let request: Request = frame::decode(&frame).expect("a request");
+        if matches!(request, Request::PutEntry { .. }) && lost > 0 {
+            lost -= 1;
+            session.handle_frame(home, &frame::encode(&Reply::Refused(Refusal::Behind)), now())?;
+        } else {
+            server.handle_frame(store, &frame, BEGINNING_MS, &|_| [3; 32]);
+        }
+        while let Some(frame) = server.poll_transmit(store) {
+            session.handle_frame(home, &frame, now())?;
+        }
+    }
+    Ok(std::iter::from_fn(|| session.poll_event()).collect())
+}
+
+#[test]
+fn an_entry_that_lost_a_race_is_made_anew_eight_times_and_no_more() {
+    for (lost, is_invited) in [(1, true), (8, true), (9, false)] {
+        let mut relay = Relay::start();
+        let (mut ada, _) = Phone::found(1, &mut relay);
+        ada.sync(&mut relay);
+        let done = lose_races(&mut ada, &mut relay, lost);
+        if is_invited {
+            let events = done.expect("invited in the end");
+            assert!(events.iter().any(|event| matches!(event, SyncEvent::Invited(_))), "{lost}: {events:?}");
+        } else {
+            assert!(matches!(done, Err(SyncError::Refused(Refusal::Behind))), "{lost}: {done:?}");
+        }
+        assert!(ada.sync(&mut relay).is_up_to_date);
+    }
+}
+
+#[test]
+fn notes_that_fill_a_batch_each_travel_alone() {
+    let (mut relay, mut ada, mut ben, notebook) = team_of_two();
+    let mut dice = Dice::new(5);
+    // What does not deflate: the text stands in a body as view and as document.
+    let large: Vec<String> =
+        (0..3).map(|_| (0..38_000).map(|_| format!("{:x}", dice.roll())).collect()).collect();
+    for text in &large {
+        ada.write(notebook, text, About::Nobody);
+    }
+    assert!(ada.sync(&mut relay).is_up_to_date);
+    let mut sizes = Vec::new();
+    carry(&mut ben, &mut relay, Errand::Sync, FRAMES_MAX, &mut |reply| {
+        if let Reply::Batches { batches, .. } = &reply {
+            sizes.extend(batches.iter().map(|batch| batch.len()).filter(|bytes| *bytes > 100_000));
+        }
+        vec![reply]
+    })
+    .expect("synced");
+    assert_eq!(sizes.len(), 3, "{sizes:?}");
+    let mut expected = large;
+    expected.sort();
+    assert_eq!(ben.texts(), expected);
+}
+
+#[test]
+fn a_batch_has_sixty_four_items_and_one_more_begins_another() {
+    for (notes, batches) in [(64, 1), (65, 2)] {
+        let (mut relay, mut ada, _, notebook) = team_of_two();
+        for number in 0..notes {
+            ada.write(notebook, &format!("Number {number}."), About::Nobody);
+        }
+        let shared = ada.home().team().and_then(|team| team.space_of(&notebook, SpaceKind::Shared, None));
+        let mut receipts = 0;
+        carry(&mut ada, &mut relay, Errand::Sync, FRAMES_MAX, &mut |reply| {
+            if let Reply::Receipt(bytes) = &reply
+                && Some(Receipt::decode(bytes).expect("a receipt").body().space) == shared
+            {
+                receipts += 1;
+            }
+            vec![reply]
+        })
+        .expect("synced");
+        assert_eq!(receipts, batches, "{notes} notes");
+    }
+}
+
+#[test]
+fn a_device_that_came_late_is_given_no_keys() {
+    let mut relay = Relay::start();
+    let (mut ada, _) = Phone::found(1, &mut relay);
+    ada.sync(&mut relay);
+    let code = ada.invite(&mut relay, Admits::Member(Role::Fieldworker));
+    let mut ben = Phone::prepare(2, &code, "Ben");
+    carry(&mut ben, &mut relay, Errand::Join, FRAMES_MAX, &mut honest).expect("joined");
+    assert!(ben.sync(&mut relay).waits_for_keys);
+    let signer = relay.signer();
+    carry(&mut ada, &mut relay, Errand::Sync, FRAMES_MAX, &mut |reply| {
+        let Reply::Welcome { tips, statements, seals } = reply else { return vec![reply] };
+        let mut body = Tips::decode(&tips).expect("tips").body().clone();
+        body.now_ms = later(101).unix_ms();
+        let tips = Tips::sign(body, &signer).expect("signed").bytes().to_vec();
+        vec![Reply::Welcome { tips, statements, seals }]
+    })
+    .expect("synced");
+    assert!(ben.sync(&mut relay).waits_for_keys, "the invite had expired by the time of whoever seals");
 }
 
 /// Kills a phone after each number of frames until a session runs to its end undisturbed.
