@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-use thicket_core::home::{Home, HomeError};
+use thicket_core::home::{Home, HomeError, PausedHome};
 use thicket_core::sync::{Errand, Outcome, SyncEvent, SyncSession};
 use thicket_core::time::Moment;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -63,6 +64,15 @@ impl Feed {
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
+
+    /// The next change that is there already; none when there is none yet, or the home is closed.
+    pub fn waiting(&mut self) -> Option<Change> {
+        match self.0.try_recv() {
+            Ok(change) => Some(change),
+            Err(TryRecvError::Lagged(_)) => Some(Change::Home),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
 }
 
 impl Keeper {
@@ -108,6 +118,17 @@ impl Keeper {
         self.order(|done| Order::Write(Box::new(move |home| drop(done.send(work(home)))))).await
     }
 
+    /// Writes what nobody is shown and no server is sent yet, a keystroke into the journal: no change is told.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub async fn write_quietly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Home) -> T + Send + 'static,
+    ) -> Result<T, ClientError> {
+        self.order(|done| Order::WriteQuietly(Box::new(move |home| drop(done.send(work(home)))))).await
+    }
+
     /// Does an errand as [`crate::run`] does, while reading and writing go on; its events come through the feed.
     ///
     /// # Errors
@@ -131,6 +152,15 @@ impl Keeper {
         self.orders.send(Order::NetworkChanged).await.map_err(|_| ClientError::Closed)
     }
 
+    /// Closes the files once the calls made before are done, and hands the home back with its keys: for a phone that goes to the
+    /// background. Calls and errands that come later find the home closed.
+    ///
+    /// # Errors
+    /// Those of [`Home::pause`]; [`ClientError::Closed`].
+    pub async fn pause(&self) -> Result<PausedHome, ClientError> {
+        Ok(self.order(Order::Pause).await??)
+    }
+
     /// Closes the home once the calls made before are done.
     ///
     /// # Errors
@@ -150,8 +180,10 @@ impl Keeper {
 enum Order {
     Read(Box<dyn FnOnce(&Home) + Send>),
     Write(Box<dyn FnOnce(&mut Home) + Send>),
+    WriteQuietly(Box<dyn FnOnce(&mut Home) + Send>),
     Sync(Asked),
     NetworkChanged,
+    Pause(oneshot::Sender<Result<PausedHome, HomeError>>),
     Close(oneshot::Sender<Result<(), HomeError>>),
 }
 
@@ -232,8 +264,11 @@ impl Kept {
                     Err(ClientError::TimedOut { waits_for: self.line.waits_for() })
                 }
                 order = orders.recv() => match order {
-                    None => return self.close(None).await,
-                    Some(Order::Close(done)) => return self.close(Some(done)).await,
+                    None => return self.close(|_| {}).await,
+                    Some(Order::Close(done)) => {
+                        return self.close(|paused| drop(done.send(paused.map(drop)))).await;
+                    }
+                    Some(Order::Pause(done)) => return self.close(|paused| drop(done.send(paused))).await,
                     Some(order) => self.take(order),
                 },
                 moved = self.line.wait(clock.as_ref()) => moved.and_then(|moved| self.take_moved(moved)),
@@ -271,6 +306,7 @@ impl Kept {
     fn take(&mut self, order: Order) -> Result<(), ClientError> {
         match order {
             Order::Read(work) => work(&self.home),
+            Order::WriteQuietly(work) => work(&mut self.home),
             Order::Write(work) => {
                 work(&mut self.home);
                 self.change(Change::Home);
@@ -287,7 +323,7 @@ impl Kept {
                     pump.link().network_changed().map_err(ClientError::Unreachable)?;
                 }
             }
-            Order::Close(_) => {}
+            Order::Pause(_) | Order::Close(_) => {}
         }
         Ok(())
     }
@@ -353,11 +389,8 @@ impl Kept {
         }
     }
 
-    async fn close(mut self, done: Option<oneshot::Sender<Result<(), HomeError>>>) {
+    async fn close(mut self, told: impl FnOnce(Result<PausedHome, HomeError>)) {
         self.put_down().await;
-        let locked = self.home.lock();
-        if let Some(done) = done {
-            drop(done.send(locked));
-        }
+        told(self.home.pause());
     }
 }

@@ -1,0 +1,282 @@
+//! The home of an app: made, joined, opened, paused, locked.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thicket_client::Keeper;
+use thicket_core::entropy::SystemEntropy;
+use thicket_core::home::{self, NotResumed, PausedHome};
+use thicket_core::ring::Wrapping;
+use thicket_core::time::Moment;
+
+use crate::ThicketError;
+use crate::feed::Feed;
+use crate::key_store::{Unlock, holds_home};
+use crate::time::Clock;
+use crate::words::Realm;
+
+/// What a new team begins with.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct Founding {
+    /// The team's name.
+    pub team: String,
+    /// The first member's name.
+    pub member: String,
+    /// The device's name.
+    pub device: String,
+    /// The first notebook's name.
+    pub notebook: String,
+    /// Its realm.
+    pub realm: Realm,
+}
+
+/// What one device keeps of one team, and the way to all of it.
+///
+/// One home is open at a time in a folder. Every call that writes has made it durable when it returns, but for [`crate::Editor::splice`]. A call that is
+/// given up before it returns is either done whole or not at all. Paused or locked, a home answers [`ThicketError::Closed`].
+#[derive(Debug, uniffi::Object)]
+pub struct Home {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Arc<Keeper>),
+    Paused(PausedHome),
+    /// On the way from one to another: whoever asks meanwhile is too early.
+    Turning,
+    Locked,
+}
+
+/// Runs what waits for the disk, Argon2 or a person on a thread that may wait. It is done even if nobody waits for it.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ThicketError> + Send + 'static,
+) -> Result<T, ThicketError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(ThicketError::fault("work at the home's files fell")))
+}
+
+fn entropy() -> Box<SystemEntropy> {
+    Box::new(SystemEntropy::new())
+}
+
+fn start(home: home::Home, clock: &Clock) -> Result<Arc<Keeper>, ThicketError> {
+    let clock = clock.clone();
+    Ok(Arc::new(Keeper::start(home, Arc::new(move || clock.now()))?))
+}
+
+#[uniffi::export(async_runtime = "tokio")]
+impl Home {
+    /// Makes the home of a new team of one in a folder that is empty or not there, with its first notebook.
+    ///
+    /// `utc_offset_minutes` is the distance of the device's zone from UTC; see [`Home::set_zone`]. Whoever forgets the passphrase of a team of
+    /// one loses everything.
+    #[uniffi::constructor]
+    pub async fn create(
+        folder: String,
+        founding: Founding,
+        unlock: Unlock,
+        utc_offset_minutes: i16,
+    ) -> Result<Arc<Self>, ThicketError> {
+        let founding = home::Founding {
+            team: founding.team.parse()?,
+            member: founding.member.parse()?,
+            device: founding.device.parse()?,
+            notebook: founding.notebook.parse()?,
+            realm: founding.realm.into(),
+        };
+        Self::begin(folder, utc_offset_minutes, move |folder, now| {
+            unlock
+                .shut(folder, |wrapping| Ok(home::Home::init(folder, wrapping, &founding, now, entropy())?.0))
+        })
+        .await
+    }
+
+    /// Makes the home of a device that is to join a team; offline. [`Home::finish_join`] does the rest.
+    ///
+    /// Called again with the same folder it goes on with a join that was cut short.
+    #[uniffi::constructor]
+    pub async fn join(
+        folder: String,
+        code: String,
+        member: String,
+        device: String,
+        unlock: Unlock,
+        utc_offset_minutes: i16,
+    ) -> Result<Arc<Self>, ThicketError> {
+        let code = code.parse().map_err(home::HomeError::InviteCode)?;
+        let (member, device) = (member.parse()?, device.parse()?);
+        Self::begin(folder, utc_offset_minutes, move |folder, now| {
+            let join = |wrapping: Wrapping<'_>| {
+                Ok(home::Home::prepare_join(folder, wrapping, &code, member, device, now, entropy())?)
+            };
+            if holds_home(folder)? { unlock.open(folder, join) } else { unlock.shut(folder, join) }
+        })
+        .await
+    }
+
+    /// Opens a home.
+    #[uniffi::constructor]
+    pub async fn open(
+        folder: String,
+        unlock: Unlock,
+        utc_offset_minutes: i16,
+    ) -> Result<Arc<Self>, ThicketError> {
+        Self::begin(folder, utc_offset_minutes, move |folder, now| {
+            unlock.open(folder, |wrapping| Ok(home::Home::open(folder, wrapping, now, entropy())?))
+        })
+        .await
+    }
+
+    /// Tells the home which zone the device is in now: at the start, after a flight, at a change of summer time.
+    pub fn set_zone(&self, utc_offset_minutes: i16) -> Result<(), ThicketError> {
+        self.clock.set_zone(utc_offset_minutes)
+    }
+
+    /// Tells whether calls are answered: it is neither paused nor locked, and has not fallen.
+    pub fn is_open(&self) -> bool {
+        matches!(&*self.state(), State::Open(_))
+    }
+
+    /// Closes the files once the calls made before are done, and keeps the keys in memory: for an app that goes to the background. Feeds end.
+    ///
+    /// Nothing to do when it is paused already.
+    pub async fn pause(&self) -> Result<(), ThicketError> {
+        let keeper = match self.turn() {
+            State::Open(keeper) => keeper,
+            before @ (State::Paused(_) | State::Turning | State::Locked) => {
+                let is_paused = matches!(before, State::Paused(_));
+                self.settle(before);
+                return if is_paused { Ok(()) } else { Err(ThicketError::Closed) };
+            }
+        };
+        let turning = Turning { home: self, back: State::Locked };
+        let paused = keeper.pause().await?;
+        turning.into(State::Paused(paused));
+        Ok(())
+    }
+
+    /// Opens the files again, without asking for anything. Busy while another process has them: then try again.
+    ///
+    /// Nothing to do when it is open.
+    pub async fn resume(&self) -> Result<(), ThicketError> {
+        let paused = match self.turn() {
+            State::Paused(paused) => paused,
+            before @ (State::Open(_) | State::Turning | State::Locked) => {
+                let is_open = matches!(before, State::Open(_));
+                self.settle(before);
+                return if is_open { Ok(()) } else { Err(ThicketError::Closed) };
+            }
+        };
+        let turning = Turning { home: self, back: State::Locked };
+        let (clock, now) = (self.clock.clone(), self.now());
+        let resumed = aside(move || match paused.resume(now) {
+            Ok(home) => Ok(State::Open(start(home, &clock)?)),
+            Err(NotResumed::Busy(paused)) => Ok(State::Paused(*paused)),
+            Err(NotResumed::Failed(error)) => Err(error.into()),
+        });
+        let state = resumed.await?;
+        let is_open = matches!(state, State::Open(_));
+        turning.into(state);
+        if is_open { Ok(()) } else { Err(ThicketError::Busy) }
+    }
+
+    /// Locks the home once the calls made before are done: every key is wiped from memory, and only [`Home::open`] opens it again. Feeds end.
+    pub async fn lock(&self) -> Result<(), ThicketError> {
+        match self.turn() {
+            State::Open(keeper) => {
+                let _turning = Turning { home: self, back: State::Locked };
+                drop(keeper.pause().await?);
+                Ok(())
+            }
+            State::Turning => {
+                self.settle(State::Turning);
+                Err(ThicketError::Busy)
+            }
+            State::Paused(_) | State::Locked => {
+                self.settle(State::Locked);
+                Ok(())
+            }
+        }
+    }
+
+    /// Follows what changes from now on.
+    pub fn feed(&self) -> Result<Arc<Feed>, ThicketError> {
+        Ok(Arc::new(Feed::new(self.keeper()?.feed())))
+    }
+}
+
+impl Home {
+    async fn begin(
+        folder: String,
+        utc_offset_minutes: i16,
+        open: impl FnOnce(&std::path::Path, Moment) -> Result<home::Home, ThicketError> + Send + 'static,
+    ) -> Result<Arc<Self>, ThicketError> {
+        let clock = Clock::new(utc_offset_minutes)?;
+        aside(move || {
+            let keeper = start(open(&PathBuf::from(folder), clock.now())?, &clock)?;
+            Ok(Arc::new(Self { clock, state: Mutex::new(State::Open(keeper)) }))
+        })
+        .await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A state is whole at every moment: it is replaced in one step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> State {
+        std::mem::replace(&mut *self.state(), State::Turning)
+    }
+
+    fn settle(&self, state: State) {
+        *self.state() = state;
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(crate) fn keeper(&self) -> Result<Arc<Keeper>, ThicketError> {
+        match &*self.state() {
+            State::Open(keeper) => Ok(Arc::clone(keeper)),
+            State::Paused(_) | State::Turning | State::Locked => Err(ThicketError::Closed),
+        }
+    }
+
+    /// Reads on the home's thread.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&home::Home) -> Result<T, ThicketError> + Send + 'static,
+    ) -> Result<T, ThicketError> {
+        self.keeper()?.read(work).await?
+    }
+
+    /// Writes on the home's thread.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut home::Home, Moment) -> Result<T, ThicketError> + Send + 'static,
+    ) -> Result<T, ThicketError> {
+        let now = self.now();
+        self.keeper()?.write(move |home| work(home, now)).await?
+    }
+}
+
+/// Puts a state back, also when whoever waits for the turn gives up.
+struct Turning<'h> {
+    home: &'h Home,
+    back: State,
+}
+
+impl Turning<'_> {
+    fn into(mut self, state: State) {
+        self.back = state;
+    }
+}
+
+impl Drop for Turning<'_> {
+    fn drop(&mut self) {
+        self.home.settle(std::mem::replace(&mut self.back, State::Locked));
+    }
+}
