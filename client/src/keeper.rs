@@ -129,10 +129,10 @@ impl Keeper {
         self.order(|done| Order::WriteQuietly(Box::new(move |home| drop(done.send(work(home)))))).await
     }
 
-    /// Does an errand as [`crate::run`] does, while reading and writing go on; its events come through the feed.
+    /// Does an errand as [`crate::run()`] does, while reading and writing go on; its events come through the feed.
     ///
     /// # Errors
-    /// As [`crate::run`]; [`ClientError::Closed`] when the home is closed before, [`HomeError::Busy`] when
+    /// As [`crate::run()`]; [`ClientError::Closed`] when the home is closed before, [`HomeError::Busy`] when
     /// [`ERRANDS_MAX`] errands wait already.
     pub async fn sync(&self, errand: Errand, limits: Limits) -> Result<Outcome, ClientError> {
         self.order(|done| Order::Sync(Asked { errand, limits, done })).await?
@@ -152,21 +152,21 @@ impl Keeper {
         self.orders.send(Order::NetworkChanged).await.map_err(|_| ClientError::Closed)
     }
 
-    /// Closes the files once the calls made before are done, and hands the home back with its keys: for a phone that goes to the
-    /// background. Calls and errands that come later find the home closed.
+    /// Closes the home once the calls made before are done; later ones and errands that wait are told that it is closed.
+    ///
+    /// # Errors
+    /// Those of [`Home::lock`]; [`ClientError::Closed`].
+    pub async fn close(&self) -> Result<(), ClientError> {
+        Ok(self.order(Order::Close).await??)
+    }
+
+    /// Closes the files once the calls made before are done, and hands the home back with its keys in memory: for an app that
+    /// goes to the background.
     ///
     /// # Errors
     /// Those of [`Home::pause`]; [`ClientError::Closed`].
     pub async fn pause(&self) -> Result<PausedHome, ClientError> {
         Ok(self.order(Order::Pause).await??)
-    }
-
-    /// Closes the home once the calls made before are done.
-    ///
-    /// # Errors
-    /// Those of [`Home::lock`]; [`ClientError::Closed`].
-    pub async fn close(self) -> Result<(), ClientError> {
-        Ok(self.order(Order::Close).await??)
     }
 
     async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, ClientError> {
@@ -183,8 +183,8 @@ enum Order {
     WriteQuietly(Box<dyn FnOnce(&mut Home) + Send>),
     Sync(Asked),
     NetworkChanged,
-    Pause(oneshot::Sender<Result<PausedHome, HomeError>>),
     Close(oneshot::Sender<Result<(), HomeError>>),
+    Pause(oneshot::Sender<Result<PausedHome, HomeError>>),
 }
 
 /// An errand and who waits for its end.
@@ -224,6 +224,13 @@ enum Moved {
     Arrived(Arrival),
 }
 
+/// What the thread has to do next.
+enum Next {
+    /// What was ordered; nothing when nobody is left to order.
+    Ordered(Option<Order>),
+    Moved(Result<Moved, ClientError>),
+}
+
 impl Line {
     /// Waits for what happens next; for ever when there is no line. Cancel-safe.
     async fn wait(&mut self, clock: &Clock<'_>) -> Result<Moved, ClientError> {
@@ -256,74 +263,92 @@ impl Kept {
     async fn keep(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
             self.begin_next().await;
-            let deadline = self.under_way.as_ref().and_then(|errand| errand.deadline);
-            let clock = Arc::clone(&self.clock);
-            let moved = tokio::select! {
-                biased;
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    Err(ClientError::TimedOut { waits_for: self.line.waits_for() })
+            let done = match self.next(&mut orders).await {
+                Next::Moved(moved) => moved.and_then(|moved| self.take_moved(moved)),
+                Next::Ordered(None) => return self.leave(|home| drop(home.lock())).await,
+                Next::Ordered(Some(Order::Close(done))) => {
+                    return self.leave(|home| drop(done.send(home.lock()))).await;
                 }
-                order = orders.recv() => match order {
-                    None => return self.close(|_| {}).await,
-                    Some(Order::Close(done)) => {
-                        return self.close(|paused| drop(done.send(paused.map(drop)))).await;
-                    }
-                    Some(Order::Pause(done)) => return self.close(|paused| drop(done.send(paused))).await,
-                    Some(order) => self.take(order),
-                },
-                moved = self.line.wait(clock.as_ref()) => moved.and_then(|moved| self.take_moved(moved)),
+                Next::Ordered(Some(Order::Pause(done))) => {
+                    return self.leave(|home| drop(done.send(home.pause()))).await;
+                }
+                Next::Ordered(Some(Order::Read(work))) => {
+                    work(&self.home);
+                    Ok(())
+                }
+                Next::Ordered(Some(Order::Write(work))) => self.write(work),
+                Next::Ordered(Some(Order::WriteQuietly(work))) => {
+                    work(&mut self.home);
+                    Ok(())
+                }
+                Next::Ordered(Some(Order::Sync(asked))) => {
+                    self.enqueue(asked);
+                    Ok(())
+                }
+                Next::Ordered(Some(Order::NetworkChanged)) => self.rebind(),
             };
-            let moved = moved.and_then(|()| self.fill());
+            let done = done.and_then(|()| self.fill());
             self.tell();
-            if let Err(error) = moved {
-                self.hang_up(Err(error)).await;
+            if let Err(error) = done {
+                self.hang_up(error).await;
             }
+        }
+    }
+
+    /// Waits for what is to be done next.
+    async fn next(&mut self, orders: &mut mpsc::Receiver<Order>) -> Next {
+        let deadline = self.under_way.as_ref().and_then(|errand| errand.deadline);
+        tokio::select! {
+            biased;
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                Next::Moved(Err(ClientError::TimedOut { waits_for: self.line.waits_for() }))
+            }
+            order = orders.recv() => Next::Ordered(order),
+            moved = self.line.wait(self.clock.as_ref()) => Next::Moved(moved),
         }
     }
 
     /// Begins the errand that waits longest, over a connection of its own.
     async fn begin_next(&mut self) {
-        if self.under_way.is_some() {
-            return;
-        }
-        let Some(Asked { errand, limits, done }) = self.waiting.pop_front() else { return };
-        self.put_down().await;
-        let deadline = limits.whole.map(|whole| Instant::now() + whole);
-        match SyncSession::begin(&mut self.home, errand, (self.clock)()) {
-            Ok(session) => {
-                let address = session.server().clone();
-                let mut attempt = JoinSet::new();
-                attempt.spawn(async move { link::connect(&address, &limits).await });
-                self.line = Line::Dialling(Box::new(session), attempt);
-                self.under_way = Some(UnderWay { deadline, done });
+        while self.under_way.is_none()
+            && let Some(Asked { errand, limits, done }) = self.waiting.pop_front()
+        {
+            self.put_down().await;
+            match SyncSession::begin(&mut self.home, errand, (self.clock)()) {
+                Ok(session) => {
+                    let address = session.server().clone();
+                    let mut attempt = JoinSet::new();
+                    attempt.spawn(async move { link::connect(&address, &limits).await });
+                    self.line = Line::Dialling(Box::new(session), attempt);
+                    let deadline = limits.whole.map(|whole| Instant::now() + whole);
+                    self.under_way = Some(UnderWay { deadline, done });
+                }
+                // Whoever asked may have gone meanwhile.
+                Err(error) => drop(done.send(Err(error.into()))),
             }
-            // Whoever asked may have gone meanwhile.
-            Err(error) => drop(done.send(Err(error.into()))),
         }
     }
 
-    /// Does what was asked for, but for closing.
-    fn take(&mut self, order: Order) -> Result<(), ClientError> {
-        match order {
-            Order::Read(work) => work(&self.home),
-            Order::WriteQuietly(work) => work(&mut self.home),
-            Order::Write(work) => {
-                work(&mut self.home);
-                self.change(Change::Home);
-                if let Line::Up(pump) = &mut self.line {
-                    pump.take_written(&mut self.home, (self.clock)())?;
-                }
-            }
-            Order::Sync(asked) if self.waiting.len() == ERRANDS_MAX => {
-                drop(asked.done.send(Err(HomeError::Busy.into())));
-            }
-            Order::Sync(asked) => self.waiting.push_back(asked),
-            Order::NetworkChanged => {
-                if let Line::Up(pump) = &self.line {
-                    pump.link().network_changed().map_err(ClientError::Unreachable)?;
-                }
-            }
-            Order::Pause(_) | Order::Close(_) => {}
+    fn write(&mut self, work: Box<dyn FnOnce(&mut Home) + Send>) -> Result<(), ClientError> {
+        work(&mut self.home);
+        self.change(Change::Home);
+        if let Line::Up(pump) = &mut self.line {
+            pump.take_written(&mut self.home, (self.clock)())?;
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, asked: Asked) {
+        if self.waiting.len() < ERRANDS_MAX {
+            self.waiting.push_back(asked);
+        } else {
+            drop(asked.done.send(Err(HomeError::Busy.into())));
+        }
+    }
+
+    fn rebind(&self) -> Result<(), ClientError> {
+        if let Line::Up(pump) = &self.line {
+            pump.link().network_changed().map_err(ClientError::Unreachable)?;
         }
         Ok(())
     }
@@ -375,9 +400,9 @@ impl Kept {
     }
 
     /// Ends the connection, and with it the errand under way.
-    async fn hang_up(&mut self, why: Result<Outcome, ClientError>) {
+    async fn hang_up(&mut self, why: ClientError) {
         match self.under_way.take() {
-            Some(UnderWay { done, .. }) => drop(done.send(why)),
+            Some(UnderWay { done, .. }) => drop(done.send(Err(why))),
             None => self.change(Change::Offline),
         }
         self.put_down().await;
@@ -389,8 +414,9 @@ impl Kept {
         }
     }
 
-    async fn close(mut self, told: impl FnOnce(Result<PausedHome, HomeError>)) {
+    /// Ends the connection and lets go of the home; errands that wait are told by their answers never coming.
+    async fn leave(mut self, close: impl FnOnce(Home)) {
         self.put_down().await;
-        told(self.home.pause());
+        close(self.home);
     }
 }

@@ -1,6 +1,6 @@
 //! Thicket over QUIC: what carries a home's sync session to a server and back.
 //!
-//! [`run`] does one errand and returns, [`watch()`] stays connected while other processes use the home, and a [`Keeper`]
+//! [`run()`] does one errand and returns, [`watch()`] stays connected while other processes use the home, and a [`Keeper`]
 //! owns the home of an app on a thread of its own. All three pump the same
 //! [`thicket_core::sync::SyncSession`] over a [`link::Link`]; no rule of the notebook lives here.
 //!
@@ -17,6 +17,8 @@
 
 mod backoff;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod frames;
 pub mod keeper;
 #[cfg(test)]
@@ -27,6 +29,8 @@ mod link_tests;
 mod pin;
 mod pump;
 mod run;
+#[cfg(test)]
+mod run_tests;
 mod stop;
 pub mod watch;
 

@@ -3,78 +3,26 @@
 #![allow(clippy::indexing_slicing, reason = "tests index what they made")]
 
 use std::future::Future;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, VarInt};
-use rustls::crypto::ring::{default_provider, sign::any_eddsa_type};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::server::{AlwaysResolvesServerRawPublicKeys, ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls::version::TLS13;
+use quinn::{Connection, Endpoint, RecvStream, SendStream, VarInt};
+use rustls::server::ResolvesServerCert;
 use thicket_core::sync::SyncError;
 use thicket_protocol::address::ServerAddress;
 use thicket_protocol::frame::{ALPN, EXPORTER_LABEL};
-use thicket_protocol::ids::PublicKey;
 use thicket_protocol::limits::FRAME_BYTES_MAX;
-use thicket_protocol::sign::Signer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::fixture::{ANOTHER, OURS, Ordinary, address, certified, framed, listen, public_key, raw};
 use crate::link::{IDLE_MAX, Link, RECEIVE_WINDOW_BYTES, SEND_WINDOW_BYTES, Step, connect};
-use crate::{ClientError, Limits, pin};
+use crate::{ClientError, Limits};
 
-const OURS: [u8; 32] = [1; 32];
-const ANOTHER: [u8; 32] = [2; 32];
 /// In the tests' own time, which passes only while nothing else happens.
 const LONG: Duration = Duration::from_secs(3600);
-
-fn public_key(seed: &[u8; 32]) -> PublicKey {
-    Signer::from_seed(seed).public_key()
-}
-
-/// The shown public key beside the private key that really signs.
-fn certified(shown: &PublicKey, seed: &[u8; 32]) -> Arc<CertifiedKey> {
-    // PrivateKeyInfo of RFC 8410, section 7.
-    let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    pkcs8.extend_from_slice(seed);
-    let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).expect("a seed in its frame is a key");
-    Arc::new(CertifiedKey::new(vec![CertificateDer::from(pin::spki(shown).to_vec())], key))
-}
-
-/// Shows a certificate, as every ordinary server does.
-#[derive(Debug)]
-struct Ordinary(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for Ordinary {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
-fn raw(shown: &PublicKey, seed: &[u8; 32]) -> Arc<dyn ResolvesServerCert> {
-    Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(shown, seed)))
-}
-
-fn listen(keys: Arc<dyn ResolvesServerCert>, alpn: &[u8]) -> Endpoint {
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])
-        .expect("ring has TLS 1.3")
-        .with_no_client_auth()
-        .with_cert_resolver(keys);
-    tls.alpn_protocols = vec![alpn.to_vec()];
-    let tls = QuicServerConfig::try_from(tls).expect("ring has QUIC's first suite");
-    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    Endpoint::server(ServerConfig::with_crypto(Arc::new(tls)), any_port).expect("a port is free")
-}
-
-fn address(server: &Endpoint, key: PublicKey) -> ServerAddress {
-    let port = server.local_addr().expect("it is bound").port();
-    ServerAddress { host: "127.0.0.1".to_owned(), port, key }
-}
 
 /// Starts a server that takes one connection, and lets `talk` speak with it.
 fn serve<F, T>(server: Endpoint, talk: impl FnOnce(Connection) -> F + Send + 'static) -> JoinHandle<Option<T>>
@@ -106,11 +54,6 @@ where
     let mut link = connect(&address, &Limits::default()).await.expect("the right server is there");
     link.send(&[]).await.expect("an empty frame is sent");
     (link, serving)
-}
-
-fn framed(frame: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(frame.len()).expect("tests are small");
-    [&length.to_be_bytes(), frame].concat()
 }
 
 async fn connecting_fails(keys: Arc<dyn ResolvesServerCert>, alpn: &[u8]) -> ClientError {

@@ -22,7 +22,7 @@ use crate::text::{
     self, Mark, NOTE_BYTES_MAX, Prose, Splice, TITLE_CHARS_MAX, TextError, Token, Unit, check_text,
     check_title,
 };
-use crate::view::{Heads, Meta, View};
+use crate::view::{EncodedView, Heads, Meta, View};
 
 /// The name under which one device writes into one generation.
 ///
@@ -37,13 +37,11 @@ impl Actor {
         Self(sign::hash("thicket/actor/1", &[device.as_bytes(), install, generation.as_bytes()]).first_16())
     }
 
-    /// The name for a draft's one change: never used twice, because the heads go on from it.
-    fn for_draft(self, base: &Heads, now: &Heads) -> Self {
-        let hashes = |heads: &Heads| heads.iter().flat_map(|head| *head.as_bytes()).collect::<Vec<u8>>();
-        let parts = [hashes(base), hashes(now)];
-        let count = u32::try_from(base.len()).expect("a document has fewer than 2^32 heads").to_be_bytes();
-        let [base, now] = &parts;
-        Self(sign::hash("thicket/actor/draft/1", &[&self.0, &count, base, now]).first_16())
+    /// The name for a draft's one change, which is a function of what it began from and what it says: no two changes have it.
+    fn for_draft(base: &Heads, draft: &View) -> Self {
+        let base: Vec<u8> = base.iter().flat_map(|head| *head.as_bytes()).collect();
+        let says = EncodedView::of(draft).content_hash();
+        Self(sign::hash("thicket/actor/draft/1", &[says.as_bytes(), &base]).first_16())
     }
 
     fn id(self) -> automerge::ActorId {
@@ -348,7 +346,9 @@ impl NoteDocument {
     }
 
     /// Applies what a draft changed as one change at the heads the draft began from, so that it merges with what
-    /// others wrote meanwhile. None when the draft changed nothing. On an error the document is as it was.
+    /// others wrote meanwhile. None when the draft changed nothing, or its change is here already. On an error the document is as it was.
+    ///
+    /// The change is the same on every device, byte for byte: two own devices that end one draft write its text once.
     pub fn apply_draft(&mut self, base: &Heads, draft: &View) -> Result<Option<Hash>, DocumentError> {
         if self.document.pending_ops() > 0 {
             return Err(DocumentError::Uncommitted);
@@ -358,23 +358,18 @@ impl NoteDocument {
         {
             return Err(DocumentError::UnknownHeads);
         }
-        // An actor's changes are a chain, and this one may branch off in the middle of ours: it needs its own name.
-        let branch = self.actor.for_draft(base, &self.heads());
-        self.document.set_actor(branch.id());
-        self.document.isolate(&began);
+        let actor = Actor::for_draft(base, draft);
+        let mut branch = Self { document: self.document.fork_at(&began)?, actor, text_bytes: None };
+        // A fork draws a random actor.
+        branch.document.set_actor(actor.id());
+        branch.edit_like(draft)?;
+        let Some(change) = branch.commit() else { return Ok(None) };
+        if self.document.get_change_meta_by_hash(&ChangeHash(*change.as_bytes())).is_some() {
+            return Ok(None);
+        }
+        self.document.merge(&mut branch.document)?;
         self.text_bytes = None;
-        let edited = self.edit_like(draft);
-        let change = match edited {
-            Ok(()) => Ok(self.commit()),
-            Err(error) => {
-                self.document.rollback();
-                Err(error)
-            }
-        };
-        self.document.integrate();
-        self.document.set_actor(self.actor.id());
-        self.text_bytes = None;
-        change
+        Ok(Some(change))
     }
 
     fn edit_like(&mut self, draft: &View) -> Result<(), DocumentError> {

@@ -287,6 +287,7 @@ fn a_draft_merges_with_what_others_wrote_meanwhile_as_one_change() {
     draft.title = Prose::from_units(&units("Titles"));
     draft.meta.about.insert(person(2));
     draft.meta.ended = true;
+    let mut elsewhere = copy(&mut shared, 2);
     splice(&mut shared, 17, 0, &units(" early"));
     shared.commit().expect("an edit");
 
@@ -302,8 +303,13 @@ fn a_draft_merges_with_what_others_wrote_meanwhile_as_one_change() {
     );
     assert_eq!((view.title.text(), &view.meta.draft_of), ("Titles", &None));
     assert!(view.meta.about.contains(&person(2)) && !view.meta.ended);
-    // Done again after a crash it is the same change; and the device goes on writing under its own name.
+    // Done again after a crash, or on a device that has not seen what others wrote, it is the same change; and the device goes on writing under
+    // its own name.
     assert_eq!(again.apply_draft(&base, &draft).expect("known heads"), Some(change));
+    assert_eq!(elsewhere.apply_draft(&base, &draft).expect("known heads"), Some(change));
+    elsewhere.apply(&Content::Full(shared.save_uncompressed())).expect("one history");
+    assert_eq!(elsewhere.heads(), shared.heads());
+    assert_eq!(shared.apply_draft(&base, &draft).expect("known heads"), None, "it is here already");
     splice(&mut shared, 0, 0, &units("x"));
     shared.commit().expect("an edit");
     again.apply(&Content::Full(shared.save_uncompressed())).expect("one history");

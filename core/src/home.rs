@@ -3,9 +3,11 @@
 //! Time and randomness are arguments: `now` of each method is the device's clock, and the entropy is handed in when the
 //! home is opened. Nothing here touches the network; [`crate::sync`] moves what is here.
 
+mod assess;
 mod consent;
 mod derive;
 mod documents;
+mod edit;
 mod error;
 mod exchange;
 mod folder;
@@ -18,6 +20,7 @@ mod ledgers;
 mod notes;
 mod objects;
 mod outbox;
+mod places;
 mod read;
 mod release;
 mod status;
@@ -30,6 +33,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Transaction;
 use thicket_protocol::address::InviteCode;
 use thicket_protocol::cbor;
+use thicket_protocol::frame::TeamPrefix;
 use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::{DeviceId, MemberId, NotebookId, TeamId};
 use thicket_protocol::team::Team;
@@ -52,12 +56,13 @@ pub use self::read::{
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 pub use self::team::NotebookShown;
+pub(crate) use self::team::Staged;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
 use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
 use crate::seal::make_prekey;
-use crate::secret::{DatabaseKey, IdentitySeed, LocalKey};
+use crate::secret::{DatabaseKey, IdentitySeed, InviteSecret, LocalKey};
 use crate::store::core_db::{self, Sealer, Setting};
 use crate::store::{Database, Durability, HomeLock, StoreError, derived_db};
 use crate::time::Moment;
@@ -67,8 +72,6 @@ use crate::time::Moment;
 /// Dropping it loses nothing that was acknowledged; [`Home::lock`] also leaves the files tidy.
 pub struct Home {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, never read")]
-    lock: HomeLock,
     entropy: Box<dyn Entropy>,
     ring: Ring,
     secrets: RingContents,
@@ -80,6 +83,9 @@ pub struct Home {
     keys: Keyring,
     ledgers: Ledgers,
     documents: Documents,
+    /// The last field, so that it is let go of when every file is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    lock: HomeLock,
 }
 
 impl Home {
@@ -143,22 +149,25 @@ impl Home {
         code_text: &str,
         settings: &[(Setting, &[u8])],
     ) -> Result<Self, HomeError> {
-        let before = core_db::setting(self.core.read(), &self.secrets.local, Setting::Joining)?;
+        let before = self.kept(Setting::Joining)?;
         if before.as_deref().is_some_and(|before| before.as_slice() == code_text.as_bytes()) {
             return Ok(self);
         }
-        let team = team::known_prefix(code.team);
-        if self.secrets.member.is_some() || (self.team.is_some() && self.secrets.team != team) {
+        // The log may have admitted it with this very code, and then forgot the code.
+        let admitted_by = self.team.as_ref().and_then(|team| team.devices().get(&self.device)?.invite);
+        if admitted_by.is_some_and(|by| by == InviteSecret::from_bytes(code.seed()).public_key()) {
+            return Ok(self);
+        }
+        let is_same_team = TeamPrefix::from(self.secrets.team) == code.team;
+        if self.secrets.member.is_some() || (self.team.is_some() && !is_same_team) {
             return Err(HomeError::Occupied);
         }
-        self.secrets.team = team;
-        self.write_ring()?;
-        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
-        self.core.write(Durability::Full, |tx| {
-            settings.iter().try_for_each(|(name, value)| {
-                Ok::<_, HomeError>(core_db::set_setting(tx, &mut sealer, *name, Some(value))?)
-            })
-        })?;
+        if !is_same_team {
+            self.secrets.team = team::known_prefix(code.team);
+            self.keep_ring()?;
+        }
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, Some(*value))).collect();
+        self.keep(&settings)?;
         Ok(self)
     }
 
@@ -192,7 +201,6 @@ impl Home {
         let team = read_team(&core)?;
         let mut home = Self {
             folder: folder.to_owned(),
-            lock,
             entropy,
             ring,
             device: DeviceId::derive(&secrets.identity.signer().public_key()),
@@ -203,14 +211,35 @@ impl Home {
             keys: Keyring::default(),
             ledgers: Ledgers::default(),
             documents: Documents::default(),
+            lock,
         };
         home.settle()?;
         home.load_keys()?;
-        home.load_roster()?;
         home.catch_up(now)?;
-        // What cannot be committed now stays in the journal, and must not keep the rest from being read.
+        match home.load_roster() {
+            Err(HomeError::Damaged(DamagedFile::Derived)) => home.renew_derived(now)?,
+            loaded => loaded?,
+        }
+        // What cannot be committed now stays in the journal, and must not keep the rest from being read. A crash may also have
+        // come between keys and what had waited for them.
         let _ = home.commit_journals(now);
+        let _ = home.place_waiting().and_then(|()| home.take_waiting(now));
         Ok(home)
+    }
+
+    /// Makes derived.db again from core.db: for damage that shows when a page of it is read.
+    pub fn renew_derived(&mut self, now: Moment) -> Result<(), HomeError> {
+        self.empty_derived()?;
+        self.catch_up(now)?;
+        self.load_roster()
+    }
+
+    /// Puts an empty derived.db in the place of the one that is there.
+    pub(crate) fn empty_derived(&mut self) -> Result<(), HomeError> {
+        self.derived.close()?;
+        self.derived = derived_db::renew(&self.folder, &self.secrets.derived_db)?;
+        self.forget_ledgers();
+        Ok(())
     }
 
     /// Closes the home: both databases are checkpointed, every key is wiped.
@@ -393,5 +422,4 @@ pub enum NotResumed {
 }
 
 #[cfg(test)]
-#[path = "home/home_tests.rs"]
 mod tests;

@@ -5,12 +5,17 @@
 //! ```
 //! A failure in step 2 stops everything behind it, a failure in step 3 stops 6 for that space.
 
+mod evidence;
+mod exchange;
+mod governance;
+mod pull;
+mod push;
 mod session;
 
-pub use self::session::SyncSession;
+pub use self::session::{ANSWER_TIMEOUT_MS, SyncSession, WELCOME_TIMEOUT_MS};
 use thicket_protocol::address::InviteCode;
 use thicket_protocol::frame::Refusal;
-use thicket_protocol::governance::{Admits, Realm};
+use thicket_protocol::governance::{Admits, Realm, SpaceKind};
 use thicket_protocol::ids::NotebookId;
 
 use crate::home::HomeError;
@@ -136,5 +141,16 @@ impl std::fmt::Display for InviteTrouble {
             Self::Expired => "expired",
             Self::Spent => "used or struck",
         })
+    }
+}
+
+/// In which order spaces are fetched and sent: what others rest on goes first.
+const fn order(kind: SpaceKind) -> u8 {
+    match kind {
+        SpaceKind::Ledger => 0,
+        SpaceKind::Roster => 1,
+        SpaceKind::Identities => 2,
+        SpaceKind::Shared => 3,
+        SpaceKind::Private => 4,
     }
 }

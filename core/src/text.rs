@@ -141,6 +141,9 @@ impl Prose {
     /// Takes a string and what stands at some of its U+FFFC, each list ascending and no place taken twice.
     pub fn new(text: String, tokens: Vec<TokenAt>, marks: Vec<MarkAt>) -> Result<Self, ProseError> {
         let prose = Self { text, tokens, marks };
+        if prose.tokens.is_empty() && prose.marks.is_empty() {
+            return Ok(prose);
+        }
         let ascending = |places: &[u32]| places.is_sorted_by(|before, after| before < after);
         let tokens: Vec<u32> = prose.tokens.iter().map(|token| token.at).collect();
         let marks: Vec<u32> = prose.marks.iter().map(|mark| mark.at).collect();

@@ -1,15 +1,12 @@
 //! One connection without its socket: frames in, frames out, over a [`Store`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
-use thicket_protocol::frame::{self, Change, Hello, Peer, Refusal, Reply, Request, Tip, Tips, TipsBody};
-use thicket_protocol::governance::{Act, Author, Entry, EntryError};
-use thicket_protocol::ids::{DeviceId, PublicKey, SpaceId, TeamId};
-use thicket_protocol::record::GovPoint;
+use thicket_protocol::frame::{self, Change, Hello, Peer, Refusal, Reply, Request};
+use thicket_protocol::governance::{Author, Entry, EntryError};
+use thicket_protocol::ids::{DeviceId, SpaceId, TeamId};
 use thicket_protocol::sign::{SUITE, VERSION};
-use thicket_protocol::team::{InviteState, Team};
 
 use crate::limits::ANSWERS_MAX;
 use crate::store::{Store, StoreError};
@@ -17,9 +14,11 @@ use crate::store::{Store, StoreError};
 mod answer;
 mod entry;
 mod keys;
+mod peer;
 mod push;
 
 use answer::Answer;
+use peer::{Member, Standing, Who, standing};
 
 /// What one session's request changed, for the other sessions of the team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,46 +64,6 @@ impl From<Refusal> for Stop {
 /// Refuses where a rule is not kept.
 fn demand(kept: bool, refusal: Refusal) -> Result<(), Stop> {
     if kept { Ok(()) } else { Err(Stop::Refused(refusal)) }
-}
-
-/// Who has proved its key on this connection.
-#[derive(Debug, Clone, Copy)]
-enum Who {
-    Device {
-        team: TeamId,
-        key: PublicKey,
-        device: DeviceId,
-    },
-    /// `admitted` once it has admitted its device on this connection.
-    Paper {
-        team: TeamId,
-        key: PublicKey,
-        admitted: bool,
-    },
-}
-
-/// What somebody may do at the moment of a request.
-enum Standing {
-    /// A device of a team that is not there yet.
-    Founder,
-    /// A current device.
-    Device(Arc<Team>),
-    /// The holder of an invite or of a recovery kit.
-    Paper(Arc<Team>),
-}
-
-/// A current device with its team.
-struct Member {
-    team: Arc<Team>,
-    device: DeviceId,
-}
-
-impl Member {
-    /// Demands that the device may hold a space now.
-    fn demand_space(&self, space: &SpaceId) -> Result<(), Stop> {
-        let holds = self.team.current(&self.device).is_some_and(|of| self.team.may_hold(&of.member, space));
-        demand(holds, Refusal::Forbidden)
-    }
 }
 
 /// The server's side of one connection.
@@ -383,7 +342,7 @@ impl ServerSession {
             }
         };
         let standing = standing(store, &who)?;
-        let welcome = welcome(store, &who, &standing, now_ms)?;
+        let welcome = peer::welcome(store, &who, &standing, now_ms)?;
         self.who = Some(who);
         self.answer(&welcome);
         Ok(())
@@ -431,10 +390,6 @@ impl ServerSession {
         let standing = standing(store, &who)?;
         // Sent again because the answer was lost.
         if !store.knows_point(&team, &entry.point())? {
-            if matches!(standing, Standing::Paper(_)) {
-                let admits = matches!(entry.body().act, Act::MemberAdd { .. } | Act::DeviceAdd { .. });
-                demand(admits, Refusal::Forbidden)?;
-            }
             let new_keys = entry::put_entry(store, team, &standing, &entry, packs, seals)?;
             self.hint(Change::Gov, Readers::Team);
             if new_keys {
@@ -447,50 +402,4 @@ impl ServerSession {
         self.answer(&Reply::Appended(entry.point()));
         Ok(())
     }
-}
-
-fn standing(store: &mut Store, who: &Who) -> Result<Standing, Stop> {
-    match who {
-        Who::Device { team, key, device } => match store.team(team)? {
-            None => Ok(Standing::Founder),
-            Some(team) => {
-                demand(team.current(device).is_some_and(|of| of.key == *key), Refusal::NotAdmitted)?;
-                Ok(Standing::Device(team))
-            }
-        },
-        Who::Paper { team, key, admitted } => {
-            let team = store.team(team)?.ok_or(Refusal::UnknownTeam)?;
-            let is_kit = team.members().values().any(|member| member.kit.as_ref() == Some(key));
-            let state = team.invites().get(key).map(|invite| invite.state);
-            match state {
-                Some(InviteState::Open) => {}
-                _ if is_kit || *admitted => {}
-                Some(InviteState::Used(_) | InviteState::Struck) => return Err(Refusal::SpentInvite.into()),
-                None => return Err(Refusal::UnknownInvite.into()),
-            }
-            Ok(Standing::Paper(team))
-        }
-    }
-}
-
-fn welcome(store: &mut Store, who: &Who, standing: &Standing, now_ms: i64) -> Result<Reply, Stop> {
-    let id = match who {
-        Who::Device { team, .. } | Who::Paper { team, .. } => *team,
-    };
-    let (mut gov, mut spaces, mut serials): (Option<GovPoint>, _, _) = (None, Vec::new(), (0, 0));
-    if let Standing::Device(team) | Standing::Paper(team) = standing {
-        gov = Some(team.head());
-    }
-    if let (Who::Device { device, .. }, Standing::Device(team)) = (who, standing) {
-        for space in team.spaces_of(device) {
-            if let Some(state) = store.space(&id, &space)? {
-                spaces.push(Tip { space, at: state.at, vault: state.vault });
-            }
-        }
-        serials = store.serials(&id, device)?;
-    }
-    let incarnation = store.incarnation();
-    let body = TipsBody { v: VERSION, suite: SUITE, team: id, incarnation, now_ms, gov, spaces };
-    let tips = Tips::sign(body, store.signer()).expect("tips of our own making are read back");
-    Ok(Reply::Welcome { tips: tips.bytes().to_vec(), statements: serials.0, seals: serials.1 })
 }

@@ -23,6 +23,7 @@ use thicket_protocol::team::Team;
 
 mod batches;
 mod files;
+mod log;
 mod vaults;
 
 pub use batches::Kept;
@@ -67,8 +68,11 @@ impl Store {
                 reason: "it is missing or empty, though the key is there",
             });
         }
+        log::check(&folder.join("server.db-wal"))?;
         let mut connection = connect(&db, is_new).map_err(|error| StoreError::sqlite(error, &db))?;
         migrate(&mut connection, &db)?;
+        // A server that was killed may have left there what a shred took out.
+        let erased = !cut_log(&connection).map_err(|error| StoreError::sqlite(error, &db))?;
         let seed = if is_new { begin(&mut connection, &db, &key, fill)? } else { files::read_seed(&key)? };
         let signer = Signer::from_seed(seed.bytes());
         let (incarnation, told): ([u8; 16], [u8; 32]) = connection
@@ -87,7 +91,7 @@ impl Store {
             incarnation: Incarnation::from_bytes(incarnation),
             teams: BTreeMap::new(),
             grouped: false,
-            erased: false,
+            erased,
             _lock: lock,
         })
     }
@@ -129,17 +133,14 @@ impl Store {
         }
         self.grouped = false;
         if self.erased {
-            // Secure delete wiped the pages; their old content still stands in the log until it is cut. A reader from
-            // outside (a backup) can keep it from that; the next commit tries again.
-            self.erased =
-                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            // A reader from outside (a backup) can keep it from that; the next commit tries again.
+            self.erased = !cut_log(&self.connection)?;
         }
         Ok(())
     }
 
     fn rollback(&mut self) {
         self.grouped = false;
-        self.erased = false;
         self.teams.clear();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
@@ -299,6 +300,11 @@ fn size(row: &Row<'_>, index: usize) -> rusqlite::Result<usize> {
     usize::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(index, value))
 }
 
+/// Secure delete wipes the pages of the database; their old content still stands in the log until it is cut.
+fn cut_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(!row.get::<_, bool>(0)?))
+}
+
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join("server.lock");
     let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -321,6 +327,8 @@ fn connect(path: &Path, is_new: bool) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // Kibibytes, said by the sign: doc tags are random, and so are the pages of their index that an append touches.
+    connection.pragma_update(None, "cache_size", -32_768)?;
     Ok(connection)
 }
 

@@ -8,6 +8,7 @@
 
 mod checks;
 mod machine;
+mod picture;
 mod programs;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ struct Chores {
 enum Chore {
     /// Runs every check: format, lints, tests, documentation. The first that fails stops the run.
     Test,
+    /// Draws what `thicket demo` prints as docs/demo.svg.
+    Picture,
     /// Tells stories of devices, a server and a network that fails, as many as wanted: `--seeds N`, `--from SEED`.
     Sim {
         /// What the program takes.
@@ -51,6 +54,7 @@ enum Chore {
 fn main() -> ExitCode {
     match Chores::parse().chore {
         Chore::Test => checks::run(),
+        Chore::Picture => picture::draw(),
         Chore::Sim { arguments } => Program::Sim.run(&arguments),
         Chore::Workload { arguments } if arguments == ["build"] => match Program::Workload.build() {
             Ok(path) => {

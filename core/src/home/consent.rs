@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, RecordedEvent};
 use crate::object::Object;
 use crate::sheet::InfoSheet;
 use crate::store::derived_db;
-use crate::time::{Moment, Observed};
+use crate::time::{Day, Moment, Observed};
 use crate::vocabulary::{Activity, Actor, Channel, LawfulBasis, Mode, Scope, StampStatus, State};
 
 /// The terms of a new agreement; everything else is filled in: the notebook's newest sheet, the negatives seen.
@@ -157,7 +157,7 @@ impl Home {
         let act = Act::Given { consent, seen: seen.clone() };
         let event = self.record_act(notebook, NewEvent { participant, at, actor, act }, now)?;
         let released = self.release_covered(now)?;
-        let state = self.ledger(notebook)?.consent_state(&id, now.day());
+        let state = self.ledger(notebook)?.consent_state(&id, self.today(now));
         Ok(Granted { consent: id, event, state, seen, released })
     }
 
@@ -199,10 +199,22 @@ impl Home {
         let NewEvent { participant, at, actor, act } = event;
         let event = ConsentEvent { participant, at, actor, witness: None, evidence: BTreeSet::new(), act };
         let space = self.space(notebook, SpaceKind::Ledger)?;
-        let object = self.sign_object(space, Object::Consent(event), BTreeSet::new(), now)?;
+        let sign = |at| self.sign_object(space, Object::Consent(event.clone()), BTreeSet::new(), at);
+        let (mut object, mut recorded_at) = (sign(now)?, now);
+        // What is said twice in one millisecond is two events, not one that is known already.
+        while self.ledger(notebook)?.holds(&object.hash()) {
+            let next = Moment::new(recorded_at.unix_ms() + 1, recorded_at.offset_minutes());
+            recorded_at = next.map_err(|_| HomeError::Invalid("the clock is at the end of time"))?;
+            object = sign(recorded_at)?;
+        }
         let hash = object.hash();
         self.record_objects(&[object], now)?;
         Ok(hash)
+    }
+
+    /// The day by which a consent's end is judged, where this device is: a clock that was set back revives none.
+    fn today(&self, now: Moment) -> Day {
+        Moment::new(self.judged_ms(now), now.offset_minutes()).unwrap_or(now).day()
     }
 
     /// The shown notes about somebody that are on hold.
@@ -237,7 +249,7 @@ impl Home {
         if !ledger.participants().contains_key(participant) {
             return Err(HomeError::NotFound(Thing::Participant));
         }
-        let (events, today) = (ledger.events(participant), now.day());
+        let (events, today) = (ledger.events(participant), self.today(now));
         let consents = ledger.consents(participant);
         let mut shown: Vec<_> = consents
             .iter()
@@ -303,6 +315,14 @@ fn check_event(ledger: &Ledger, event: &NewEvent) -> Result<(), HomeError> {
         if of != Some(*participant) {
             return Err(HomeError::NotFound(Thing::Consent));
         }
+    }
+    if let Act::Refused { encounter, .. }
+    | Act::Withdrawn { encounter, .. }
+    | Act::Requested { encounter, .. }
+    | Act::RequestDeferred { encounter, .. } = &event.act
+        && encounter.is_some_and(|encounter| !ledger.encounters().contains_key(&encounter))
+    {
+        return Err(HomeError::NotFound(Thing::Encounter));
     }
     let is_again = match &event.act {
         Act::Given { .. } | Act::RenewedGiven { .. } => {

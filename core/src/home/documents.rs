@@ -12,7 +12,6 @@ use crate::body::{CommitTime, Content, NoteBody, combine_heads};
 use crate::document::{Actor, DocumentError, NoteDocument};
 use crate::ids::{GenerationId, NoteId, ParticipantId};
 use crate::store::core_db;
-use crate::store::derived_db::{self, Source};
 use crate::time::Moment;
 use crate::view::{EncodedView, Heads, View};
 
@@ -106,7 +105,8 @@ impl Loaded {
             }
         }
         let full = self.document.save_uncompressed();
-        let changes = self.document.changes_since(&self.records);
+        let changes =
+            if self.records.is_empty() { Vec::new() } else { self.document.changes_since(&self.records) };
         let is_full = self.records.is_empty() || full.len() <= changes.iter().map(Vec::len).sum();
         let content = if is_full { Content::Full(full) } else { Content::Changes(changes) };
         let body = NoteBody {
@@ -141,12 +141,9 @@ impl Home {
         space: SpaceId,
         generation: GenerationId,
     ) -> Result<Loaded, HomeError> {
-        let parts = derived_db::parts(self.derived.read(), generation)?;
-        let waits = parts.iter().any(|part| part.source == Source::Unsent);
         match self.documents.take(generation) {
-            // What it had to say before may be sealed by now, and goes on from there.
-            Some(loaded) if waits != loaded.commits.is_empty() => Ok(loaded),
-            Some(_) | None => self.load_document(space, generation),
+            Some(loaded) => Ok(loaded),
+            None => self.load_document(space, generation),
         }
     }
 

@@ -125,6 +125,11 @@ impl HomeError {
     pub(crate) const fn fault(what: &'static str) -> Self {
         Self::Fault(what, None)
     }
+
+    /// Whether it is no matter of the one note that it came up with: then nothing else will go well either.
+    pub(crate) const fn is_grave(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Fault(..) | Self::Busy)
+    }
 }
 
 impl From<StoreError> for HomeError {

@@ -8,7 +8,7 @@ use minicbor::bytes::ByteVec;
 use rusqlite::Connection;
 use thicket_protocol::cbor;
 use thicket_protocol::governance::Entry;
-use thicket_protocol::ids::{Hash, SpaceId, TeamId};
+use thicket_protocol::ids::{Hash, SpaceId};
 use thicket_protocol::record::ChainPoint;
 use thicket_protocol::sign::Signer;
 use zeroize::Zeroizing;
@@ -113,22 +113,11 @@ impl Home {
         Ok(())
     }
 
-    /// Learns the team's whole id while joining, of which the invite's code has the first half.
-    pub(crate) fn learn_team(&mut self, team: TeamId) -> Result<(), HomeError> {
-        if self.secrets.team == team {
-            return Ok(());
-        }
-        self.secrets.team = team;
-        self.keep_ring()
-    }
-
     /// Notes that the log has admitted this device, if it has; the invite is forgotten then.
     pub(crate) fn note_admitted(&mut self) -> Result<bool, HomeError> {
-        let device = self.team.as_ref().and_then(|team| team.current(&self.device));
-        let Some(member) = device.map(|device| device.member) else { return Ok(false) };
-        if self.secrets.member != Some(member) {
-            self.secrets.member = Some(member);
-            self.keep_ring()?;
+        let is_current = self.team.as_ref().is_some_and(|team| team.current(&self.device).is_some());
+        if !is_current {
+            return Ok(false);
         }
         if self.kept(Setting::Joining)?.is_some() {
             self.keep(&[(Setting::Joining, None)])?;

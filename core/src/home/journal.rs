@@ -142,8 +142,8 @@ impl Home {
         }
         match self.change(row, NoteEdit::default(), now) {
             Ok(_) => Ok(Some(row.note)),
-            Err(HomeError::Text(_) | HomeError::Invalid(_) | HomeError::Consent { .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) if error.is_grave() => Err(error),
+            Err(_) => Ok(None),
         }
     }
 

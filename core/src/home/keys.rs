@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::cbor;
+use thicket_protocol::governance::Entry;
 use thicket_protocol::ids::{DeviceId, Hash, KeyId, SpaceId};
 use thicket_protocol::keys::{Pack, PrekeyBody, PrekeyStatement, Seal, SpaceEpoch};
 use thicket_protocol::limits::SEAL_EPOCHS_MAX;
@@ -78,8 +79,12 @@ impl Home {
 
     /// Whether this device holds the key of the newest epoch of a space, and with it the content key.
     pub(crate) fn holds_epoch(&self, space: &SpaceId) -> bool {
+        self.epoch_key_is_held(space) && self.content_key(space).is_ok()
+    }
+
+    /// Whether the key of the newest epoch is here, so that its vault can be written to.
+    pub(crate) fn epoch_key_is_held(&self, space: &SpaceId) -> bool {
         self.newest_epoch(space).is_some_and(|at| self.epoch_key(at).is_some())
-            && self.content_key(space).is_ok()
     }
 
     /// The newest epoch of a space that the log names.
@@ -221,11 +226,6 @@ impl Home {
         Ok(brought)
     }
 
-    /// Forgets the rows of one vault, to fetch them anew; its keys stay in memory.
-    pub(crate) fn forget_vault(&mut self, space: SpaceId) -> Result<(), HomeError> {
-        self.core.write(Durability::Full, |tx| Ok(core_db::clear_vault(tx, space)?))
-    }
-
     /// Forgets the keys of epochs that have turned, once the vault of the newer one is here.
     pub(crate) fn forget_turned_epochs(&mut self) -> Result<(), HomeError> {
         let here = self.vaults()?;
@@ -269,6 +269,41 @@ impl Home {
         let body = PrekeyBody { v: VERSION, suite: SUITE, team: id, device, counter, key, gov, epochs };
         let signed = PrekeyStatement::sign(body, &self.secrets.identity.signer());
         signed.map(Some).map_err(|error| HomeError::Fault("an own statement", Some(Box::new(error))))
+    }
+
+    /// The statement that a device comes into a team with: its first prekey, and no epoch.
+    pub(crate) fn first_statement(&self) -> Result<PrekeyStatement, HomeError> {
+        let (Some(team), Some(first)) = (&self.team, self.secrets.prekeys.first()) else {
+            return Err(HomeError::Conflict("there is nothing to join with"));
+        };
+        let (counter, key) = (first.counter, derive_prekey_public(&first.seed));
+        let (id, gov, epochs, device) = (team.id(), team.head(), Vec::new(), self.device);
+        let body = PrekeyBody { v: VERSION, suite: SUITE, team: id, device, counter, key, gov, epochs };
+        PrekeyStatement::sign(body, &self.secrets.identity.signer())
+            .map_err(|error| HomeError::Fault("an own statement", Some(Box::new(error))))
+    }
+
+    /// Seals the epochs that an entry makes to every other device that may hold them; one that never published a statement is given
+    /// them later.
+    pub(crate) fn seal_new_epochs(&mut self, entry: &Entry) -> Result<Vec<Vec<u8>>, HomeError> {
+        let Some(team) = &self.team else { return Ok(Vec::new()) };
+        let mut after = team.clone();
+        after.apply(entry)?;
+        let mut wanted: BTreeMap<DeviceId, Vec<SpaceEpoch>> = BTreeMap::new();
+        for turn in entry.body().act.turns() {
+            let at = SpaceEpoch { space: turn.space, epoch: turn.epoch };
+            let others = after.holders(&turn.space).into_iter().filter(|holder| *holder != self.device);
+            others.for_each(|holder| wanted.entry(holder).or_default().push(at));
+        }
+        let signer = self.secrets.identity.signer();
+        let mut seals = Vec::new();
+        for said in self.statements()? {
+            let Some(epochs) = wanted.get(&said.body().device) else { continue };
+            let mut held: Vec<HeldEpoch> = epochs.iter().filter_map(|at| self.copy_epoch(*at)).collect();
+            let seal = seal_epochs(&mut *self.entropy, &said, entry.point(), &mut held, &signer)?;
+            seals.push(seal.bytes().to_vec());
+        }
+        Ok(seals)
     }
 
     /// The counter of this device's last statement that the server has, 0 for none.

@@ -64,6 +64,12 @@ impl Home {
         Ok(())
     }
 
+    /// Forgets what was read of derived.db, which is empty now.
+    pub(super) fn forget_ledgers(&mut self) {
+        self.ledgers = Ledgers::default();
+        self.register_notebooks();
+    }
+
     fn read_objects(&self, space: &SpaceId, ledger: &mut Ledger) -> Result<(), HomeError> {
         for wire in derived_db::objects(self.derived.read(), *space)? {
             let object =
@@ -125,6 +131,11 @@ pub(super) fn short(id: &impl Display) -> String {
     id.to_string().chars().take(SHORT_DIGITS).collect()
 }
 
+/// Tells whether a text can be the beginning of an id.
+pub(super) fn is_prefix(text: &str) -> bool {
+    text.len() >= PREFIX_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// How a text can mean something that is not named by its whole id.
 #[derive(Clone, Copy)]
 enum Rule {
@@ -147,7 +158,7 @@ pub(super) fn find<'n, I: Copy + Display + FromStr + PartialEq>(
         return Ok(id);
     }
     let digits = text.to_ascii_lowercase();
-    let is_prefix = digits.len() >= PREFIX_DIGITS_MIN && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_prefix = is_prefix(&digits);
     let folded = text.to_lowercase();
     let is_it = |rule: Rule, id: &I, name: Option<&str>| match rule {
         Rule::Name => name == Some(text),

@@ -4,14 +4,17 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use thicket_protocol::governance::Realm;
 
+use super::super::derive::open_view;
 use super::super::{ConsentTerms, Founding, NewEncounter, NewEvent, NewParticipant};
 use super::*;
 use crate::consent::{Act, Activities, Bound, Consent};
+use crate::document::Field;
 use crate::field::{time, withdrawal};
 use crate::ring::Wrapping;
 use crate::secret::WrappingKey;
 use crate::secret::tests::Seeded;
-use crate::store::{DERIVED_FILE, derived_db};
+use crate::store::DERIVED_FILE;
+use crate::store::derived_db::GenerationRow;
 use crate::text::{NOTE_BYTES_MAX, Splice, units};
 use crate::vocabulary::{Activity, Actor, Hold, Kind, Mode, Scope};
 
@@ -99,7 +102,7 @@ impl Desk {
         self.home.write_note(new, minute(2)).expect("written")
     }
 
-    fn edit(&mut self, note: NoteId, text: Vec<Unit>) -> Placed {
+    pub(in crate::home) fn edit(&mut self, note: NoteId, text: Vec<Unit>) -> Placed {
         let edit = NoteEdit { text: Some(text), ..NoteEdit::default() };
         self.home.edit_note(note, edit, minute(3)).expect("edited")
     }
@@ -126,7 +129,7 @@ impl Desk {
         self.home.record_event(&self.notebook, event, minute(5)).expect("recorded").notes_on_hold
     }
 
-    fn type_in(&mut self, note: NoteId, at: u32, text: &str) {
+    pub(in crate::home) fn type_in(&mut self, note: NoteId, at: u32, text: &str) {
         let splice = Splice { at, delete: 0, insert: units(text) };
         self.home.journal(note, Field::Text, &[splice], minute(6)).expect("journaled");
     }
@@ -379,7 +382,7 @@ fn an_import_adds_nothing_twice_and_tells_of_each_note() {
     new[3].title = units("two\nlines");
     desk.home
         .import_notes(new, minute(2), &mut |at, outcome| {
-            written.push((at, outcome.map(|placed| placed.is_some()).ok()))
+            written.push((at, outcome.map(|placed| placed.is_some()).ok()));
         })
         .expect("imported");
     assert_eq!(written.len(), 150);
@@ -454,6 +457,23 @@ fn an_encounter_and_a_speaker_count_in_the_assessment() {
     let stranger = EncounterId::from_bytes([9; 16]);
     let new = NewNote { encounter: Some(stranger), ..desk.new_note(units("x"), About::Nobody) };
     assert!(matches!(desk.home.write_note(new, minute(2)), Err(HomeError::NotFound(Thing::Encounter))));
+}
+
+#[test]
+fn nobody_whom_the_notebook_does_not_know_gets_into_a_note() {
+    let mut desk = Desk::found();
+    let stranger = ParticipantId::from_bytes([9; 16]);
+    let note = desk.write(units("rain"), About::Unsaid).note;
+    for (text, about) in
+        [(with(stranger, ""), About::Unsaid), (units("x"), About::These(BTreeSet::from([stranger])))]
+    {
+        let written = desk.home.write_note(desk.new_note(text.clone(), about.clone()), minute(2));
+        assert!(matches!(written, Err(HomeError::NotFound(Thing::Participant))), "{written:?}");
+        let edit = NoteEdit { text: Some(text), about: Some(about), ..NoteEdit::default() };
+        let edited = desk.home.edit_note(note, edit, minute(3));
+        assert!(matches!(edited, Err(HomeError::NotFound(Thing::Participant))), "{edited:?}");
+    }
+    assert_eq!(desk.text(note), "rain");
 }
 
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use crate::store::core_db::{self, BodyState, ObjectRow, Setting, UnsentRow};
 use crate::store::derived_db::{self, Source};
 
 /// Most items of one batch: frames of more overrun the receive buffers of UDP.
-pub const BATCH_ITEMS: usize = 64;
+pub(super) const BATCH_ITEMS: usize = 64;
 /// Prepared bodies that are read at a time.
 const READ_AHEAD: usize = 8;
 /// What a body has beside its content: length, the largest `people`, two tags.
@@ -147,6 +147,20 @@ impl Home {
         Ok(Some(batch))
     }
 
+    /// Whether nothing that was written here waits to be sealed, and every own key lies in its vault.
+    pub(crate) fn is_outbox_empty(&self) -> Result<bool, HomeError> {
+        let (db, key) = (self.core.read(), &self.secrets.local);
+        Ok(core_db::objects_after(db, key, None, 0, 1)?.is_empty()
+            && core_db::unsent_after(db, key, None, 0, 1)?.is_empty()
+            && core_db::own_keys(db, key)?.is_empty())
+    }
+
+    /// How many keys of a space were made here and are in no vault yet.
+    pub(crate) fn own_keys_of(&self, space: SpaceId) -> Result<usize, HomeError> {
+        let keys = core_db::own_keys(self.core.read(), &self.secrets.local)?;
+        Ok(keys.iter().filter(|(of, _)| *of == space).count())
+    }
+
     /// Tells derived.db that parts which it knows are records now: nothing is opened again.
     fn follow_sealed(&mut self, batch: &Batch, waiting: &[Waiting], arrival: u64) -> Result<(), HomeError> {
         let (device, seq) = (batch.head().device, batch.head().seq);
@@ -162,13 +176,16 @@ impl Home {
             part.source = Source::Item(ItemRef { device, seq, index });
             known.push((generation, part));
         }
-        self.derived.write(Durability::Normal, |tx| {
+        self.derived.write(Durability::Normal, |tx| -> Result<(), HomeError> {
             for (generation, part) in &known {
                 derived_db::remove_part(tx, *generation, Source::Unsent)?;
                 derived_db::put_part(tx, *generation, part)?;
             }
             Ok(derived_db::set_mark(tx, arrival)?)
-        })
+        })?;
+        // The next body of these begins behind what is a record now.
+        known.iter().for_each(|(generation, _)| self.documents.forget(*generation));
+        Ok(())
     }
 
     /// What goes into the next batch, in order.

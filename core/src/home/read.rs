@@ -7,6 +7,7 @@ use thicket_protocol::governance::Role as MemberRole;
 use thicket_protocol::ids::{MemberId, NotebookId};
 
 use super::derive::open_view;
+use super::ledgers::is_prefix;
 use super::{DamagedFile, Home, HomeError, Thing};
 use crate::coverage::Why;
 use crate::ids::{ConsentId, EncounterId, GenerationId, NoteId, ParticipantId};
@@ -169,6 +170,9 @@ impl Home {
         if let Ok(id) = name.parse::<NoteId>() {
             let is_known = derived_db::generations_of(db, id)?.iter().any(|row| row.is_shown);
             return if is_known { Ok(id) } else { Err(HomeError::NotFound(Thing::Note)) };
+        }
+        if !is_prefix(name) {
+            return Err(HomeError::NotFound(Thing::Note));
         }
         match derived_db::notes_with_prefix(db, &name.to_ascii_lowercase(), 2)?.as_slice() {
             [] => Err(HomeError::NotFound(Thing::Note)),

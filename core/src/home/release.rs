@@ -76,8 +76,11 @@ impl Home {
             self.load_ledger(&row.notebook)?;
             self.commit_row(&row, now)?;
             let Some(row) = derived_db::generation(self.derived.read(), generation)? else { continue };
-            if self.let_out(&row, now)?.is_some() {
-                released.push(row.note);
+            match self.let_out(&row, now) {
+                Ok(Some(_)) => released.push(row.note),
+                Err(error) if error.is_grave() => return Err(error),
+                // One note that cannot go, because its document is damaged or has grown too long, keeps no other back.
+                Ok(None) | Err(_) => {}
             }
         }
         Ok(released)

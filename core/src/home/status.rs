@@ -9,6 +9,8 @@ use thicket_protocol::keys::{PrekeyStatement, SpaceEpoch};
 use thicket_protocol::team::{Device, Team};
 use zeroize::Zeroizing;
 
+use thicket_protocol::record::ChainPoint;
+
 use super::derive::open_view;
 use super::{DamagedFile, Home, HomeError, StampShown};
 use crate::ids::NoteId;
@@ -18,7 +20,7 @@ use crate::store::derived_db::{self, GenerationRow};
 use crate::vocabulary::StampStatus;
 
 /// Why a note is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeldWhy {
     /// It was not said who is in it.
     Unassessed,
@@ -66,6 +68,8 @@ pub struct SpaceStatus {
     pub waiting: u64,
     /// Whether the key of its newest epoch is here.
     pub has_key: bool,
+    /// How far the server's chain of it was read.
+    pub at: ChainPoint,
     /// Notes that are held back.
     pub held: Vec<HeldNote>,
 }
@@ -107,23 +111,17 @@ impl Home {
     pub fn status(&self) -> Result<Status, HomeError> {
         Ok(Status {
             server: self.server()?,
-            last_sync_ms: self.setting(Setting::LastSync)?.and_then(|bytes| read_ms(&bytes)),
-            evidence: self
-                .setting(Setting::Evidence)?
-                .map(|name| String::from_utf8_lossy(&name).into_owned()),
+            last_sync_ms: self.kept(Setting::LastSync)?.and_then(|bytes| read_ms(&bytes)),
+            evidence: self.kept(Setting::Evidence)?.map(|name| String::from_utf8_lossy(&name).into_owned()),
             spaces: self.space_statuses()?,
             devices: self.device_statuses()?,
         })
     }
 
-    fn setting(&self, name: Setting) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-        Ok(core_db::setting(self.core.read(), &self.secrets.local, name)?)
-    }
-
     /// The server that this team syncs with.
     pub fn server(&self) -> Result<Option<ServerAddress>, HomeError> {
         let read = |text: Zeroizing<Vec<u8>>| std::str::from_utf8(&text).ok()?.parse().ok();
-        match self.setting(Setting::Server)? {
+        match self.kept(Setting::Server)? {
             Some(text) => read(text).map(Some).ok_or(HomeError::Damaged(DamagedFile::Core)),
             None => Ok(None),
         }
@@ -155,6 +153,7 @@ impl Home {
                 unsent: bodies + objects + unplaced,
                 waiting: waiting.get(&id).copied().unwrap_or_default(),
                 has_key: self.holds_epoch(&id),
+                at: core_db::cursor(self.core.read(), id)?,
                 held: held.remove(&id).unwrap_or_default(),
             })
         };

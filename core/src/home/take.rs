@@ -10,7 +10,7 @@ use thicket_protocol::record::{Batch, ChainPoint, Head, Item, ItemKind, ItemRef}
 use thicket_protocol::team::{Space, Team};
 
 use super::outbox::read_unsent;
-use super::{Home, HomeError};
+use super::{DamagedFile, Home, HomeError};
 use crate::body::{Content, NoteBody, unpad};
 use crate::ids::{GenerationId, NoteId, ParticipantId};
 use crate::object::{Signatory, SignedObject, Verified};
@@ -121,8 +121,23 @@ impl Home {
         self.follow()
     }
 
-    /// Brings derived.db up to core.db, a page at a time, each in a transaction with its mark.
+    /// Brings derived.db up to core.db, a page at a time, each in a transaction with its mark; where it turns out to be damaged, it is made
+    /// again.
     pub(super) fn follow(&mut self) -> Result<Taken, HomeError> {
+        // A read model that knows more than there is: core.db lost its end with the power, or was put back from a copy.
+        if derived_db::mark(self.derived.read())? > core_db::newest_arrival(self.core.read())? {
+            self.empty_derived()?;
+        }
+        match self.follow_pages() {
+            Err(HomeError::Damaged(DamagedFile::Derived)) => {
+                self.empty_derived()?;
+                self.follow_pages()
+            }
+            taken => taken,
+        }
+    }
+
+    fn follow_pages(&mut self) -> Result<Taken, HomeError> {
         let mut taken = Taken::default();
         loop {
             let after = derived_db::mark(self.derived.read())?;
@@ -378,3 +393,7 @@ fn is_plausible(part: &NotePart, kind: ItemKind, space: &Space, team: &Team) -> 
         && !body.result.is_empty()
         && view.people().is_subset(&part.people)
 }
+
+#[cfg(test)]
+#[path = "take_tests.rs"]
+mod tests;

@@ -86,13 +86,7 @@ impl Home {
             }
             None => return Err(HomeError::NeedsServer),
         }
-        self.set(Setting::Server, Some(server.to_string().as_bytes()))
-    }
-
-    /// Sets a single value of core.db durably.
-    pub(crate) fn set(&mut self, name: Setting, value: Option<&[u8]>) -> Result<(), HomeError> {
-        let mut sealer = Sealer { key: &self.secrets.local, entropy: self.entropy.as_mut() };
-        self.core.write(Durability::Full, |tx| Ok(core_db::set_setting(tx, &mut sealer, name, value)?))
+        self.keep(&[(Setting::Server, Some(server.to_string().as_bytes()))])
     }
 
     /// Whether the log has never been on a server: then entries are simply appended, offline.
@@ -267,7 +261,7 @@ impl Home {
         let team = self.known_team()?.id();
         let (staged, held) = draw_spaces(&team, notebook, realm, kinds, self.entropy.as_mut())?;
         self.secrets.epochs.extend(held);
-        if let Err(error) = self.write_ring() {
+        if let Err(error) = self.keep_ring() {
             self.forget_epochs(&staged);
             return Err(error);
         }
@@ -277,7 +271,7 @@ impl Home {
     /// Takes staged epochs out of the ring again, after a lost compare-and-swap: what is tried next is drawn afresh.
     pub(crate) fn drop_staged(&mut self, staged: &Staged) -> Result<(), HomeError> {
         self.forget_epochs(staged);
-        self.write_ring()
+        self.keep_ring()
     }
 
     fn forget_epochs(&mut self, staged: &Staged) {
@@ -285,11 +279,6 @@ impl Home {
         let is_staged =
             |held: &HeldEpoch| turns.iter().any(|turn| turn.space == held.space && turn.epoch == held.epoch);
         self.secrets.epochs.retain(|held| !is_staged(held));
-    }
-
-    /// Writes the ring as it is in memory.
-    pub(crate) fn write_ring(&mut self) -> Result<(), HomeError> {
-        Ok(self.ring.write(&self.secrets, self.entropy.as_mut())?)
     }
 
     /// Makes the entry that follows the log's head, signed by this device.
@@ -363,7 +352,7 @@ impl Home {
         }
         check_team(&self.secrets.team, &id)?;
         (self.secrets.team, self.secrets.member) = (id, member);
-        self.write_ring()
+        self.keep_ring()
     }
 
     /// Writes the name and the first sheet of a notebook that this device created; what stands already is not written again.
@@ -390,7 +379,7 @@ impl Home {
 
     /// Writes this member's and this device's names into the roster, once its key is here; names that stand already are not written again.
     pub(crate) fn write_own_names(&mut self, now: Moment) -> Result<(), HomeError> {
-        let names = core_db::setting(self.core.read(), &self.secrets.local, Setting::OwnNames)?;
+        let names = self.kept(Setting::OwnNames)?;
         let (Some(names), Some(team)) = (names, &self.team) else { return Ok(()) };
         let (roster, member, device) = (team.roster(), self.own_member()?, self.device);
         if !self.holds_epoch(&roster) {
@@ -407,7 +396,7 @@ impl Home {
         }
         let objects = self.sign_all(objects, now)?;
         self.record_objects(&objects, now)?;
-        self.set(Setting::OwnNames, None)
+        self.keep(&[(Setting::OwnNames, None)])
     }
 
     /// The notebooks in which this member has no private space yet, and may have one.

@@ -10,6 +10,7 @@ use super::take::Opened;
 use super::{Home, HomeError};
 use crate::ids::GenerationId;
 use crate::object::{Signatory, SignedObject};
+use crate::stamp::Standing;
 use crate::store::core_db::{self, BodyState};
 use crate::store::derived_db;
 use crate::time::Moment;
@@ -35,6 +36,7 @@ struct Found {
     verification: Verification,
     chains: Chains,
     generations: BTreeSet<(SpaceId, GenerationId)>,
+    objects: BTreeSet<(SpaceId, Hash)>,
 }
 
 impl Found {
@@ -46,14 +48,18 @@ impl Found {
 impl Home {
     /// Reads everything again: every page, every signature, every chain, every body that has its keys, every document against its view.
     ///
-    /// What is damaged is told and never ends the check; it changes nothing but that derived.db catches up first.
+    /// What is damaged is told and never ends the check. It changes nothing but derived.db, which catches up first; a damaged one is told
+    /// of and made again.
     pub fn verify(&mut self, now: Moment) -> Result<Verification, HomeError> {
         let mut found = Found::default();
+        let mut is_derived_whole = true;
         for (file, database) in [("core.db", &self.core), ("derived.db", &self.derived)] {
-            match database.check() {
-                Ok(wrong) => wrong.into_iter().for_each(|what| found.wrong(format!("{file}: {what}"))),
-                Err(error) => found.wrong(format!("{file}: {error}")),
-            }
+            let wrong = database.check().unwrap_or_else(|error| vec![error.to_string()]);
+            is_derived_whole = wrong.is_empty();
+            wrong.into_iter().for_each(|what| found.wrong(format!("{file}: {what}")));
+        }
+        if !is_derived_whole && let Err(error) = self.renew_derived(now) {
+            found.wrong(format!("derived.db cannot be made again: {error}"));
         }
         if let Err(error) = self.catch_up(now) {
             found.wrong(format!("derived.db does not catch up: {error}"));
@@ -108,14 +114,28 @@ impl Home {
         let states = core_db::states_of(self.core.read(), arrival)?;
         for ((item, body), index) in batch.items().iter().zip(batch.bodies()).zip(0..=u8::MAX) {
             found.verification.records += 1;
-            let (Some(body), Some(BodyState::Kept)) = (body, states.get(usize::from(index))) else {
-                continue;
+            let state = states.get(usize::from(index)).copied().unwrap_or(BodyState::LeftOut);
+            let body = match (body, state) {
+                (Some(body), BodyState::Kept) => body,
+                // What waits for a key is no fault, and what is gone for good is not looked for.
+                (Some(_), BodyState::Waiting) | (None, BodyState::LeftOut | BodyState::Dead) => continue,
+                (Some(_), BodyState::Unreadable | BodyState::LeftOut | BodyState::Dead) => {
+                    found.wrong(format!("{name}, item {index}: {}", why(state)));
+                    continue;
+                }
+                (None, BodyState::Kept | BodyState::Waiting | BodyState::Unreadable) => {
+                    found.wrong(format!("{name}, item {index}: {}", why(BodyState::LeftOut)));
+                    continue;
+                }
             };
             match self.open_item(head, index, item, body) {
                 Ok(Opened::Note(part)) => {
                     found.generations.insert((part.space, part.generation));
                 }
-                Ok(Opened::Object(_) | Opened::Other) => {}
+                Ok(Opened::Object(part)) => {
+                    found.objects.insert((part.space, part.object.object().hash()));
+                }
+                Ok(Opened::Other) => {}
                 Err(state) => found.wrong(format!("{name}, item {index}: {}", why(state))),
             }
         }
@@ -155,15 +175,19 @@ impl Home {
         Ok(())
     }
 
+    /// What was written here and is in no record yet.
     fn check_unsent(&self, found: &mut Found) -> Result<(), HomeError> {
+        let (core, key) = (self.core.read(), &self.secrets.local);
         let mut after = 0;
         loop {
-            let key = &self.secrets.local;
-            let rows = core_db::unsent_after(self.core.read(), key, None, after, BATCHES_AT_ONCE)?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let rows = core_db::unsent_after(core, key, None, after, BATCHES_AT_ONCE)?;
+            let Some(last) = rows.last() else { break };
             after = last.arrival;
             found.generations.extend(rows.iter().map(|row| (row.space, row.generation)));
         }
+        let rows = core_db::objects_after(core, key, None, 0, usize::MAX)?;
+        found.objects.extend(rows.iter().map(|row| (row.space, row.hash)));
+        Ok(())
     }
 
     /// Every object of the read model: whole, and signed by a device of the team.
@@ -175,11 +199,15 @@ impl Home {
                     continue;
                 };
                 let hash = object.hash();
+                found.objects.remove(&(*space, hash));
                 let signatory = self.signatory(&object.envelope().device);
                 if signatory.is_none_or(|signatory| object.verify(space, &signatory).is_err()) {
                     found.wrong(format!("object {hash}: it is not its device's word"));
                 }
             }
+        }
+        for (space, hash) in std::mem::take(&mut found.objects) {
+            found.wrong(format!("object {hash} of space {space}: no reader sees it"));
         }
         Ok(())
     }
@@ -207,7 +235,12 @@ impl Home {
             return Ok(Some("changes that others rest on have not come"));
         }
         let is_same = document.heads() == row.heads && document.view()? == open_view(&row)?;
-        Ok((!is_same).then_some("the document says something else than its view"))
+        if !is_same {
+            return Ok(Some("the document says something else than its view"));
+        }
+        let standing = if row.is_private { Standing::Private } else { Standing::Shared };
+        let is_right = self.assess(&row, standing)?.status() == row.status;
+        Ok((!is_right).then_some("its status is another than consent says"))
     }
 }
 

@@ -48,6 +48,8 @@ impl HomeLock {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+            // Android, before Rust 1.98 (rust-lang/rust#157038): there an app's folder is its one process's alone.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self(file)),
             Err(TryLockError::Error(error)) => Err(StoreError::Storage(error)),
         }
     }
@@ -171,6 +173,12 @@ impl Database {
                 tables.name(tx.pragma_update(None, "user_version", version))
             })?;
         }
+        Ok(())
+    }
+
+    /// Closes the file, so that it can be removed; it is not read again before another is opened in its place.
+    pub(crate) fn close(&mut self) -> Result<(), StoreError> {
+        self.connection = Tables(self.file).name(Connection::open_in_memory())?;
         Ok(())
     }
 

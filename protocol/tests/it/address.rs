@@ -206,6 +206,16 @@ fn a_code_cut_short_or_of_no_sense_is_refused() {
 }
 
 #[test]
+fn what_is_shorter_than_every_code_is_not_called_mistyped() {
+    let mistyped = |host: &str| {
+        let code = code_of(&said(host));
+        format!("{}{}", if code.starts_with('z') { 'y' } else { 'z' }, &code[1..]).parse::<InviteCode>()
+    };
+    assert_eq!(mistyped("a"), Err(ParseInviteError::Checksum));
+    assert_eq!(mistyped(""), Err(ParseInviteError::Shape));
+}
+
+#[test]
 fn a_code_of_a_later_version_is_named() {
     for version in [0, 2, 255] {
         let mut bytes = said("a");

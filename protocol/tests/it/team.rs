@@ -465,6 +465,28 @@ fn every_space_turns_that_somebody_is_to_hold_no_longer() {
 }
 
 #[test]
+fn nothing_turns_again_for_a_member_whose_last_device_has_gone() {
+    let mut log = Log::story();
+    log.take_whole(Anna, revokes(&Cleo.device()));
+    for act in [removes(Cleo), changes_role(Cleo, Role::Auditor), grants(Cleo, false)] {
+        assert_eq!(log.team.must_turn(&Anna.id(), &act), []);
+        assert_eq!(log.tried(Anna, act), Ok(()));
+    }
+}
+
+#[test]
+fn who_was_a_custodian_once_is_remembered() {
+    let mut log = Log::story();
+    let ever = |log: &Log| log.team.members()[&Ben.member()].ever_custodian;
+    log.take_whole(Anna, changes_role(Ben, Role::LinkWorker));
+    assert!(!ever(&log));
+    for role in [Role::Custodian, Role::Fieldworker] {
+        log.take_whole(Anna, changes_role(Ben, role));
+        assert!(ever(&log));
+    }
+}
+
+#[test]
 fn an_epoch_is_one_more_than_the_newest_and_turns_once_an_entry() {
     let mut log = Log::story();
     let epoch = |turns| Act::Epoch { turns };

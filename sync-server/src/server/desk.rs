@@ -55,12 +55,14 @@ pub(super) struct Desk {
     lines: BTreeMap<u64, Line>,
     /// Lines for which there may be something to do.
     ready: BTreeSet<u64>,
+    /// The line whose turn it is.
+    turn: u64,
     draining: bool,
 }
 
 impl Desk {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, lines: BTreeMap::new(), ready: BTreeSet::new(), draining: false }
+        Self { store, lines: BTreeMap::new(), ready: BTreeSet::new(), turn: 0, draining: false }
     }
 
     /// Works until every sender is gone.
@@ -135,7 +137,12 @@ impl Desk {
         let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let mut done = self.store.begin();
         if done.is_ok() {
-            for number in ready {
+            // Not always the oldest first: many that are busy must not keep the others waiting.
+            for number in ready.range(self.turn..).chain(ready.range(..self.turn)) {
+                if fed == GROUP_FRAMES_MAX {
+                    self.turn = *number;
+                    break;
+                }
                 let Some(line) = self.lines.get_mut(number) else { continue };
                 fed += line.feed(&mut self.store, now_ms, GROUP_FRAMES_MAX - fed);
                 hints.extend(std::iter::from_fn(|| line.session.poll_hint()).map(|hint| (*number, hint)));

@@ -35,6 +35,10 @@ impl Handshakes {
     /// Counts one more of an address, unless it had too many. One that has not proven that it is not forged is given
     /// but half, so that nobody can use up another's turns.
     pub(super) fn admits(&mut self, address: IpAddr, is_proven: bool) -> bool {
+        if address.to_canonical().is_loopback() {
+            // Whoever is on this machine has better ways to keep it busy.
+            return true;
+        }
         let now_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         admits(&mut self.of_late, prefix(address), is_proven, now_ms)
     }
@@ -114,6 +118,17 @@ mod tests {
         assert!(!admits(&mut of_late, address(ADDRESSES_COUNTED_MAX), true, 0));
         assert!(admits(&mut of_late, address(ADDRESSES_COUNTED_MAX), true, 1_000));
         assert_eq!(of_late.len(), 1);
+    }
+
+    #[test]
+    fn this_machine_is_not_counted() {
+        let mut handshakes = Handshakes::new();
+        let local = ["127.0.0.1", "::1", "::ffff:127.0.0.1"].map(|text| text.parse().expect("an address"));
+        for address in local {
+            assert!((0..=HANDSHAKES_BURST_MAX).all(|_| handshakes.admits(address, true)));
+        }
+        let other = IpAddr::from([192, 0, 2, 1]);
+        assert!(!(0..2 * HANDSHAKES_BURST_MAX).all(|_| handshakes.admits(other, true)));
     }
 
     #[test]

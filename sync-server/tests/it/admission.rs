@@ -1,6 +1,6 @@
 //! Who may connect, and what each may ask for.
 
-use thicket_protocol::frame::{Hello, Peer, Refusal, Reply, Request};
+use thicket_protocol::frame::{Hello, Peer, Refusal, Reply, Request, VaultAt};
 use thicket_protocol::governance::{Act, Admits, Author, Entry, Role};
 use thicket_protocol::ids::TeamId;
 use thicket_protocol::sign::Signer;
@@ -216,6 +216,29 @@ fn a_revoked_device_is_refused_on_the_connection_that_it_has() {
     let peer = Peer::Device { team: world.team.id(), key: ben.key };
     let again = Link::new().hello(&mut world.store, peer, &ben.signer);
     assert_eq!(again.map(|_| ()), Err(Refusal::NotAdmitted));
+}
+
+#[test]
+fn a_right_that_is_taken_ends_what_was_asked_under_it() {
+    let mut world = World::new();
+    let ben = world.join(12, Role::Fieldworker);
+    let first = world.batch(&world.anna, SHARED, None, &[50]);
+    world.link().push(&mut world.store, &first).expect("taken");
+    let mut link = Link::of(&mut world.store, world.team.id(), &ben);
+    let vaults = vec![VaultAt { space: SHARED, epoch: 1, version: 0 }];
+    let keys = Request::PullKeys { statements: 0, seals: 0, vaults };
+    for request in [Request::Pull { space: SHARED, after: 0 }, keys] {
+        link.send(&mut world.store, &thicket_protocol::frame::encode(&request));
+    }
+    let rows = [pack(SHARED, 2, &[32]), pack(IDENTITIES, 2, &[42])];
+    let turns = [SHARED, IDENTITIES].iter().zip(&rows);
+    let turns = turns.map(|(space, row)| turn(*space, 2, 1, std::slice::from_ref(row))).collect();
+    let act = Act::RoleChange { member: ben.member, role: Role::Auditor, turns };
+    world.append(act, &rows, &[]).expect("narrowed");
+    let replies = link.replies(&mut world.store);
+    refused(&replies[0], Refusal::Forbidden);
+    let Reply::Keys { packs, more: false, .. } = &replies[1] else { panic!("keys: {replies:?}") };
+    assert_eq!((packs.len(), replies.len()), (0, 2));
 }
 
 #[test]

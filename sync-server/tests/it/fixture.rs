@@ -23,6 +23,7 @@ pub(crate) const ROSTER: SpaceId = SpaceId::from_bytes([1; 16]);
 pub(crate) const LEDGER: SpaceId = SpaceId::from_bytes([2; 16]);
 pub(crate) const SHARED: SpaceId = SpaceId::from_bytes([3; 16]);
 pub(crate) const IDENTITIES: SpaceId = SpaceId::from_bytes([4; 16]);
+pub(crate) const PRIVATE: SpaceId = SpaceId::from_bytes([6; 16]);
 pub(crate) const NOTEBOOK: NotebookId = NotebookId::from_bytes([5; 16]);
 
 /// Opens a store whose randomness is a count.
@@ -259,10 +260,7 @@ impl World {
 
     /// Whether some file of the server has these bytes.
     pub(crate) fn disk_has(&self, wanted: &[u8]) -> bool {
-        std::fs::read_dir(self.folder.path()).expect("the folder").any(|file| {
-            let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
-            bytes.windows(wanted.len()).any(|part| part == wanted)
-        })
+        folder_has(self.folder.path(), wanted)
     }
 
     pub(crate) fn link(&mut self) -> Link {
@@ -270,23 +268,23 @@ impl World {
     }
 
     pub(crate) fn entry(&self, act: Act) -> Entry {
-        let author = Author::Device(self.anna.id);
-        Entry::next(self.team.id(), self.team.head(), author, act, &self.anna.signer).expect("an entry")
+        entry(&self.team, &self.anna, act)
     }
 
     /// Lets the first phone append an entry.
     pub(crate) fn append(&mut self, act: Act, packs: &[Vec<u8>], seals: &[Vec<u8>]) -> Result<(), Refusal> {
-        let entry = self.entry(act);
-        let mut link = self.link();
-        match link.ask(&mut self.store, &put(entry.bytes(), packs, seals)) {
-            Reply::Appended(point) => {
-                assert_eq!(point, entry.point());
-                self.team.apply(&entry).expect("the server takes what the team takes");
-                Ok(())
-            }
-            Reply::Refused(refusal) => Err(refusal),
-            other => panic!("no answer to an entry: {other:?}"),
-        }
+        append(&mut self.store, &mut self.team, &self.anna, act, packs, seals)
+    }
+
+    /// Lets another phone append an entry.
+    pub(crate) fn append_by(
+        &mut self,
+        phone: &Phone,
+        act: Act,
+        packs: &[Vec<u8>],
+        seals: &[Vec<u8>],
+    ) -> Result<(), Refusal> {
+        append(&mut self.store, &mut self.team, phone, act, packs, seals)
     }
 
     pub(crate) fn invite(&mut self, seed: u8, role: Role) -> Signer {
@@ -368,6 +366,37 @@ impl World {
         change(&mut parts);
         Batch::sign(parts.0, parts.1, bodies, &phone.signer).expect("a batch")
     }
+}
+
+fn entry(team: &Team, phone: &Phone, act: Act) -> Entry {
+    Entry::next(team.id(), team.head(), Author::Device(phone.id), act, &phone.signer).expect("an entry")
+}
+
+fn append(
+    store: &mut Store,
+    team: &mut Team,
+    phone: &Phone,
+    act: Act,
+    packs: &[Vec<u8>],
+    seals: &[Vec<u8>],
+) -> Result<(), Refusal> {
+    let entry = entry(team, phone, act);
+    match Link::of(store, team.id(), phone).ask(store, &put(entry.bytes(), packs, seals)) {
+        Reply::Appended(point) => {
+            assert_eq!(point, entry.point());
+            team.apply(&entry).expect("the server takes what the team takes");
+            Ok(())
+        }
+        Reply::Refused(refusal) => Err(refusal),
+        other => panic!("no answer to an entry: {other:?}"),
+    }
+}
+
+pub(crate) fn folder_has(folder: &Path, wanted: &[u8]) -> bool {
+    std::fs::read_dir(folder).expect("the folder").any(|file| {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
+        bytes.windows(wanted.len()).any(|part| part == wanted)
+    })
 }
 
 pub(crate) fn genesis(phone: &Phone) -> (Entry, Vec<Vec<u8>>) {

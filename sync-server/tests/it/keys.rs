@@ -1,14 +1,16 @@
 //! Statements, seals and vaults: what a server demands of keys that it cannot open.
 
-use thicket_protocol::frame::{Refusal, Reply, Request, VaultAt};
-use thicket_protocol::governance::{Act, Role, ShredList};
+use thicket_protocol::frame::{Change, Refusal, Reply, Request, VaultAt};
+use thicket_protocol::governance::{Act, NewSpace, Realm, Role, ShredList, SpaceKind};
 use thicket_protocol::ids::SpaceId;
 use thicket_protocol::keys::Pack;
 use thicket_protocol::limits::FRAME_BYTES_MAX;
 use thicket_protocol::record::GovPoint;
 use thicket_sync_server::limits::SEALS_WAITING_MAX;
 
-use crate::fixture::{IDENTITIES, LEDGER, Link, ROSTER, SHARED, World, key_id, pack, refused, turn};
+use crate::fixture::{
+    IDENTITIES, LEDGER, Link, NOTEBOOK, PRIVATE, Phone, ROSTER, SHARED, World, key_id, pack, refused, turn,
+};
 
 fn at(space: SpaceId, epoch: u32, version: u64) -> VaultAt {
     VaultAt { space, epoch, version }
@@ -88,7 +90,7 @@ fn seals_that_wait_have_a_limit_which_a_new_statement_lifts() {
 }
 
 /// A seal whose ciphertext carries a number.
-fn unlike(world: &World, to: &crate::fixture::Phone, epochs: &[(SpaceId, u32)], number: u64) -> Vec<u8> {
+fn unlike(world: &World, to: &Phone, epochs: &[(SpaceId, u32)], number: u64) -> Vec<u8> {
     use thicket_protocol::keys::Seal;
     let plain = world.anna.seal(world.team.id(), to.id, 1, world.team.head(), epochs);
     let mut body = Seal::decode(&plain).expect("a seal").body().clone();
@@ -173,7 +175,7 @@ fn a_new_epoch_needs_a_seal_to_everybody_who_may_hold_it() {
     let rows = [pack(SHARED, 2, &[31, 32])];
     let act = Act::Epoch { turns: vec![turn(SHARED, 2, 1, &rows)] };
     let (team, point) = (world.team.id(), world.entry(act.clone()).point());
-    let seal = |to: &crate::fixture::Phone, epochs: &[_]| world.anna.seal(team, to.id, 1, point, epochs);
+    let seal = |to: &Phone, epochs: &[_]| world.anna.seal(team, to.id, 1, point, epochs);
     let (one, other) = (seal(&ben, &[(SHARED, 2)]), seal(&carla, &[(SHARED, 2)]));
     let (too_much, old) = (seal(&auditor, &[(SHARED, 2)]), seal(&carla, &[(LEDGER, 1)]));
     let by_another = ben.seal(team, carla.id, 1, point, &[(SHARED, 2)]);
@@ -234,4 +236,95 @@ fn a_shredded_key_leaves_the_vault_and_never_comes_back() {
     let act = Act::Epoch { turns: vec![turn(SHARED, 3, 1, &again)] };
     assert_eq!(world.append(act, &again, &[]), Err(Refusal::Shredded));
     assert!(!world.disk_has(&old_row), "the old vault left the disk");
+}
+
+#[test]
+fn a_space_that_somebody_left_takes_no_key_before_it_turns() {
+    let mut world = World::new();
+    let (ben, lost) = (world.join(12, Role::Analyst), Phone::new(15));
+    let (team, member) = (world.team.id(), ben.member);
+    let rows = [pack(PRIVATE, 1, &[61])];
+    let space = NewSpace { kind: SpaceKind::Private, owner: Some(member), epoch: turn(PRIVATE, 1, 0, &rows) };
+    let act = Act::SpaceCreate { notebook: NOTEBOOK, realm: Realm::Research, spaces: vec![space] };
+    world.append_by(&ben, act, &rows, &[]).expect("a private space is its owner's to make");
+    let prekey = lost.statement(team, 1, world.team.head());
+    world.append_by(&ben, Act::DeviceAdd { member, device: lost.key, prekey }, &[], &[]).expect("added");
+    let (mut link, head) = (Link::of(&mut world.store, team, &ben), world.team.head());
+    let seal = ben.seal(team, lost.id, 1, head, &[(PRIVATE, 1)]);
+    assert_eq!(link.ask(&mut world.store, &Request::PutSeal(seal)), Reply::Stored);
+    assert_eq!(link.ask(&mut world.store, &Request::PutPack(pack(PRIVATE, 1, &[62]))), Reply::Stored);
+    let private = Request::Pull { space: PRIVATE, after: 0 };
+    refused(&world.link().ask(&mut world.store, &private), Refusal::Forbidden);
+
+    // The custodian revokes the lost phone, and cannot turn what she does not hold.
+    let staged = [pack(ROSTER, 2, &[12]), pack(LEDGER, 2, &[22]), pack(SHARED, 2, &[32])];
+    let spaces = [ROSTER, LEDGER, SHARED].iter().zip(&staged);
+    let turns = spaces.map(|(space, row)| turn(*space, 2, 1, std::slice::from_ref(row))).collect();
+    let act = Act::DeviceRevoke { device: lost.id, turns };
+    let point = world.entry(act.clone()).point();
+    let epochs = [(ROSTER, 2), (LEDGER, 2), (SHARED, 2)];
+    let seals = [world.anna.seal(team, ben.id, 1, point, &epochs)];
+    world.append(act, &staged, &seals).expect("revoked");
+    refused(&link.ask(&mut world.store, &Request::PutPack(pack(PRIVATE, 1, &[63]))), Refusal::StaleVault);
+    let seal = ben.seal(team, ben.id, 1, world.team.head(), &[(PRIVATE, 1)]);
+    refused(&link.ask(&mut world.store, &Request::PutSeal(seal)), Refusal::StaleVault);
+    let rows = [pack(PRIVATE, 2, &[61, 62, 64])];
+    let act = Act::Epoch { turns: vec![turn(PRIVATE, 2, 2, &rows)] };
+    world.append_by(&ben, act, &rows, &[]).expect("its owner turns it");
+    assert_eq!(link.ask(&mut world.store, &Request::PutPack(pack(PRIVATE, 2, &[63]))), Reply::Stored);
+}
+
+#[test]
+fn a_private_shred_reaches_no_further_than_its_space() {
+    let mut world = World::new();
+    let ben = world.join(12, Role::Fieldworker);
+    let rows = [pack(PRIVATE, 1, &[61])];
+    let owner = Some(ben.member);
+    let space = NewSpace { kind: SpaceKind::Private, owner, epoch: turn(PRIVATE, 1, 0, &rows) };
+    let act = Act::SpaceCreate { notebook: NOTEBOOK, realm: Realm::Research, spaces: vec![space] };
+    world.append_by(&ben, act, &rows, &[]).expect("a private space");
+    let mut link = Link::of(&mut world.store, world.team.id(), &ben);
+    for space in [PRIVATE, SHARED] {
+        let batch = world.batch(&ben, space, None, &[50]);
+        link.push(&mut world.store, &batch).expect("taken");
+    }
+    let rows = [pack(PRIVATE, 2, &[62])];
+    let ids = ShredList::Here(vec![key_id(50)]);
+    let act = Act::Shred { ids, turns: vec![turn(PRIVATE, 2, 1, &rows)] };
+    world.append_by(&ben, act, &rows, &[]).expect("a member shreds in the own private space");
+    let pulled = world.link().pull(&mut world.store, SHARED, 0);
+    assert!(pulled[0].1.bodies()[0].is_some(), "what is shared stays");
+    let database = rusqlite::Connection::open(world.folder.path().join("server.db")).expect("a database");
+    let left: i64 = database
+        .query_row("SELECT count(*) FROM bodies WHERE space = ?", [PRIVATE.as_bytes()], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(left, 0, "what is private is gone");
+}
+
+#[test]
+fn new_keys_are_told_to_those_who_may_hold_them() {
+    let mut world = World::new();
+    let (ben, auditor) = (world.join(12, Role::Analyst), world.join(13, Role::Auditor));
+    let (team, head) = (world.team.id(), world.team.head());
+    let mut links = [&ben, &auditor].map(|phone| Link::of(&mut world.store, team, phone));
+    for link in &mut links {
+        assert_eq!(link.ask(&mut world.store, &Request::Subscribe), Reply::Stored);
+    }
+    let mut told = |world: &mut World, request: &Request| {
+        let mut link = world.link();
+        assert_eq!(link.ask(&mut world.store, request), Reply::Stored);
+        let hints = link.hints();
+        links.each_mut().map(|link| {
+            hints.iter().for_each(|hint| link.session.handle_hint(hint));
+            assert_eq!(link.replies(&mut world.store), []);
+            std::mem::take(&mut link.changes)
+        })
+    };
+    let keys = vec![Change::Keys];
+    let row = Request::PutPack(pack(SHARED, 1, &[60]));
+    assert_eq!(told(&mut world, &row), [keys.clone(), Vec::new()], "an auditor does not hold it");
+    let seal = Request::PutSeal(world.anna.seal(team, auditor.id, 1, head, &[(LEDGER, 1)]));
+    assert_eq!(told(&mut world, &seal), [Vec::new(), keys.clone()], "a seal is its device's alone");
+    let statement = Request::PutStatement(world.anna.statement(team, 2, head));
+    assert_eq!(told(&mut world, &statement), [keys.clone(), keys], "a statement is everybody's");
 }

@@ -165,6 +165,28 @@ fn a_shred_drops_bodies_for_ever_and_keeps_the_chain() {
 }
 
 #[test]
+fn a_shred_that_was_cut_off_from_the_log_is_finished_by_the_next_start_or_commit() {
+    let mut world = World::new();
+    let first = world.batch(&world.anna, SHARED, None, &[50]);
+    world.link().push(&mut world.store, &first).expect("taken");
+    let outside = rusqlite::Connection::open(world.folder.path().join("server.db")).expect("a database");
+    outside.execute_batch("BEGIN; SELECT count(*) FROM gov;").expect("a reader that stays");
+    let rows = [pack(SHARED, 2, &[32])];
+    let shred = Act::Shred { ids: ShredList::Here(vec![key_id(50)]), turns: vec![turn(SHARED, 2, 1, &rows)] };
+    world.append(shred, &rows, &[]).expect("shredded");
+    assert!(world.disk_has(SECRET), "the reader keeps the log from being cut");
+    let killed = crate::store::copy(world.folder.path());
+    outside.execute_batch("COMMIT").expect("it leaves");
+    drop(crate::fixture::open(killed.path()));
+    assert!(!crate::fixture::folder_has(killed.path(), SECRET));
+    let next = world.batch(&world.anna, SHARED, Some(&first), &[51]);
+    world.link().push(&mut world.store, &next).expect("taken");
+    assert!(!world.disk_has(SECRET));
+}
+
+const SECRET: &[u8] = b"body 1/0 of the phone";
+
+#[test]
 fn the_tag_of_events_cannot_be_shredded() {
     let mut world = World::new();
     let events = [(DocTag::EVENT, ItemKind::Event)];

@@ -18,7 +18,7 @@ use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::sign::{CertifiedKey, public_key_to_spki};
 use thicket_client::Limits;
 use thicket_client::link::{self, Link};
-use thicket_core::body::NoteBody;
+use thicket_core::body::{NoteBody, pad, unpad};
 use thicket_protocol::address::ServerAddress;
 use thicket_protocol::frame::ALPN;
 use thicket_protocol::ids::PublicKey;
@@ -234,8 +234,10 @@ fn nonce(n: u64) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
+/// Deflates and seals a body; without the padding, which the bound does not send.
 fn seal(cipher: &LessSafeKey, n: u64, body: &NoteBody) -> Vec<u8> {
-    let mut sealed = body.encode_padded();
+    let padded = body.encode_padded();
+    let mut sealed = unpad(&padded).expect("it was padded just now").to_vec();
     cipher.seal_in_place_append_tag(nonce(n), Aad::empty(), &mut sealed).expect("short");
     sealed
 }
@@ -245,7 +247,7 @@ fn unseal(cipher: &LessSafeKey, n: u64, sealed: &[u8]) -> Result<NoteBody, Failu
     let open = cipher
         .open_in_place(nonce(n), Aad::empty(), &mut sealed)
         .map_err(|_| "a note of the bound does not open")?;
-    Ok(NoteBody::decode_padded(open)?)
+    Ok(NoteBody::decode_padded(&pad(open))?)
 }
 
 async fn connect(address: SocketAddr) -> Result<Link, Failure> {
@@ -261,12 +263,32 @@ async fn expect(link: &mut Link, frame: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Pushes the bodies and pulls them again, through `address`, which leads to `store`.
+/// Pushes the bodies and pulls them again.
 pub fn measure(address: SocketAddr, dir: &Path, notes: &[NoteBody]) -> Result<Bound, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (push_s, pull_s) =
-        (runtime.block_on(push(address, notes))?, runtime.block_on(pull(address, dir, notes.len()))?);
+    let runtime = runtime()?;
+    let push_s = runtime.block_on(push(address, notes))?;
+    let pull_s = runtime.block_on(pull(address, dir, notes.len()))?;
     Ok(Bound { push_s, pull_s })
+}
+
+/// Pushes the bodies and pulls them again, and tells how much `count` went up by each.
+pub fn measure_each(
+    address: SocketAddr,
+    dir: &Path,
+    notes: &[NoteBody],
+    count: impl Fn() -> f64,
+) -> Result<(f64, f64), Failure> {
+    let runtime = runtime()?;
+    let began = count();
+    runtime.block_on(push(address, notes))?;
+    let pushed = count();
+    runtime.block_on(pull(address, dir, notes.len()))?;
+    Ok((pushed - began, count() - pushed))
+}
+
+/// Sockets have a thread of their own, as Thicket's have.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 async fn push(address: SocketAddr, notes: &[NoteBody]) -> Result<f64, Failure> {
@@ -328,7 +350,7 @@ pub fn live(
 ) -> Result<Vec<f64>, Failure> {
     let (told, tell) = std::sync::mpsc::channel::<Result<Instant, String>>();
     let reader = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = runtime().expect("a runtime for the bound");
         let done: Result<(), Failure> = runtime.block_on(async {
             let mut link = connect(address).await?;
             link.send(b"s").await?;
@@ -348,8 +370,7 @@ pub fn live(
         }
     });
     tell.recv()??;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let live_ms = runtime.block_on(async {
+    let live_ms = runtime()?.block_on(async {
         let (mut link, cipher) = (connect(address).await?, cipher());
         let mut live_ms = Vec::with_capacity(edits);
         for n in 0..edits {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thicket_client::keeper::Change;
-use thicket_client::{ ClientError, Keeper, Limits, run};
+use thicket_client::{ClientError, Keeper, Limits, run};
 use thicket_core::entropy::{Entropy, SystemEntropy};
 use thicket_core::home::{About, Founding, Home, HomeError, NewNote, NoteEdit};
 use thicket_core::ids::NoteId;
@@ -154,17 +154,22 @@ pub fn create(dir: &Path, server: &ServerAddress, work: &[Work]) -> Result<(Home
 /// A: makes a home, writes the notes offline, then connects and sends all; leaves an invite for B.
 pub fn push(dir: &Path, share: &Path, server: &ServerAddress, work: &[Work]) -> Result<Pushed, Failure> {
     let (mut home, create_s) = create(dir, server, work)?;
-    let began = Instant::now();
-    let outcome = sync(&mut home, Errand::Sync, &mut |_| {})?;
-    let push_s = began.elapsed().as_secs_f64();
-    if !outcome.is_up_to_date {
-        return Err("not everything was sent".into());
-    }
+    let push_s = send_all(&mut home)?;
     invite(&mut home, share)?;
+    home.lock()?;
     Ok(Pushed { create_s, push_s, notes: work.len() })
 }
 
-fn invite(home: &mut Home, share: &Path) -> Result<(), Failure> {
+/// Connects and sends all, and tells how many seconds that took.
+pub fn send_all(home: &mut Home) -> Result<f64, Failure> {
+    let began = Instant::now();
+    let outcome = sync(home, Errand::Sync, &mut |_| {})?;
+    let push_s = began.elapsed().as_secs_f64();
+    if outcome.is_up_to_date { Ok(push_s) } else { Err("not everything was sent".into()) }
+}
+
+/// Leaves an invite for B.
+pub fn invite(home: &mut Home, share: &Path) -> Result<(), Failure> {
     let mut code = None;
     let expires_ms = u64::try_from(now().unix_ms())? + 86_400_000;
     let admits = Admits::Member(Role::Fieldworker);
@@ -201,18 +206,56 @@ pub fn admit(dir: &Path) -> Result<(), Failure> {
     Ok(home.lock()?)
 }
 
-/// B: fetches everything, or whatever is new.
-pub fn pull(dir: &Path, work: &[Work]) -> Result<Pulled, Failure> {
+/// What [`fetch`] measured.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Fetched {
+    /// From the beginning of connecting to everything stored and readable, in seconds.
+    pub pull_s: f64,
+    /// Working off the search index afterwards, in seconds.
+    pub index_s: f64,
+    /// The most memory that the process had until everything was readable, in MB; none where the system does not tell.
+    pub pull_mb: Option<f64>,
+    /// The same until the index was complete.
+    pub index_mb: Option<f64>,
+}
+
+/// Fetches everything, then works off the index.
+pub fn fetch(dir: &Path) -> Result<Fetched, Failure> {
     let mut home = open(dir)?;
+    let fetched = fetch_into(&mut home)?;
+    home.lock()?;
+    Ok(fetched)
+}
+
+fn fetch_into(home: &mut Home) -> Result<Fetched, Failure> {
     let began = Instant::now();
-    let outcome = sync(&mut home, Errand::Sync, &mut |_| {})?;
+    let outcome = sync(home, Errand::Sync, &mut |_| {})?;
     let pull_s = began.elapsed().as_secs_f64();
     if !outcome.is_up_to_date {
         return Err("not everything was fetched".into());
     }
+    let pull_mb = peak_mb();
+    let index_s = index_all(home)?;
+    Ok(Fetched { pull_s, index_s, pull_mb, index_mb: peak_mb() })
+}
+
+/// Works off the search index, and tells how many seconds that took.
+pub fn index_all(home: &mut Home) -> Result<f64, Failure> {
     let began = Instant::now();
     while home.index_some(INDEX_AT_ONCE)? > 0 {}
-    let index_s = began.elapsed().as_secs_f64();
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// The most memory that this process ever had resident, in MB of a million bytes (`VmHWM` of proc(5), kB of 1,024 bytes).
+fn peak_mb() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kb: u32 = line.split_whitespace().next()?.parse().ok()?;
+    Some(f64::from(kb) * 1_024.0 / 1_000_000.0)
+}
+
+/// How many notes of a workload a home shows, and the SHA-256 of their texts one behind another.
+pub fn texts(home: &Home, work: &[Work]) -> Result<(usize, String), Failure> {
     let (mut notes, mut texts) = (0, Vec::new());
     for one in work {
         match home.note(note_id(one)) {
@@ -224,7 +267,14 @@ pub fn pull(dir: &Path, work: &[Work]) -> Result<Pulled, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
-    let sha = thicket_core::sheet::sha256(&texts).to_string();
+    Ok((notes, thicket_core::sheet::sha256(&texts).to_string()))
+}
+
+/// B: fetches everything, or whatever is new.
+pub fn pull(dir: &Path, work: &[Work]) -> Result<Pulled, Failure> {
+    let mut home = open(dir)?;
+    let Fetched { pull_s, index_s, .. } = fetch_into(&mut home)?;
+    let (notes, sha) = texts(&home, work)?;
     home.lock()?;
     Ok(Pulled { pull_s, index_s, notes, sha })
 }

@@ -64,7 +64,7 @@ pub fn make(seed: u64, n: usize) -> Vec<Work> {
             let body = prose(&mut dice, &words, length);
             let mut now = body.clone();
             let edits = (0..3).map(|_| edit(&mut dice, &words, &mut now)).collect();
-            let title = format!("Visit {i}: {}", prose(&mut dice, &words, 4).trim_end_matches('.'));
+            let title = format!("Visit {i}: {}", prose(&mut dice, &words, 4).replace('\n', ""));
             Work { i: at, id: format!("note-{i:06}"), title, body, edits }
         })
         .collect()

@@ -12,7 +12,7 @@ use super::Broken;
 use super::world::{Device, World};
 
 /// Every word that is typed in a story, and every name, holds one of these.
-const CANARIES: [&[u8]; 4] = [b"qxw", b"Zqreal", b"Zqtitle", b"Zqstudy"];
+const CANARIES: [&[u8]; 4] = [b"quagmire", b"Zqreal", b"Zqtitle", b"Zqstudy"];
 /// Files are read through every so many events: they are long.
 const LOOK_INTO_FILES_EVERY: usize = 16;
 

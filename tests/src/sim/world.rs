@@ -216,7 +216,7 @@ impl World {
 
     fn word(&mut self) -> String {
         self.words += 1;
-        format!("qxw{:05}qx", self.words)
+        format!("quagmire{:05}qx", self.words)
     }
 
     /// What a device does must succeed, or be refused for a reason that a person could be told.
@@ -350,6 +350,11 @@ impl World {
         let Some(note) = self.note(device, note) else { return Ok(()) };
         let (now, word) = (self.now(device), self.word());
         let (about, token) = self.about(device, about);
+        // An app commits what was typed before it puts a whole text in its place.
+        let committed = self.devices[device].home_mut().commit_note(note, now);
+        if self.must(device, "commit a note", committed)?.is_none() {
+            return Ok(());
+        }
         let shown = self.devices[device].home().note(note).map_err(|error| self.broken(error.to_string()))?;
         // What is edited is what the author sees: a draft, where there is one.
         let mut text = shown.prose.units();
@@ -501,7 +506,10 @@ impl World {
         let now = self.now(device);
         let at = &mut self.devices[device];
         let (Some(link), Some(home)) = (&mut at.link, &mut at.home) else { return Ok(Vec::new()) };
-        match link.carry(home, &mut self.relay, frames, now, self.now_ms) {
+        let carried = link.carry(home, &mut self.relay, frames, now, self.now_ms);
+        // What was pulled or sealed is on the disk.
+        at.synced = log_length(at.folder.path());
+        match carried {
             Ok(carried) => {
                 for event in &carried.events {
                     if let SyncEvent::Settled(outcome) = event {

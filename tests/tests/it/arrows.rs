@@ -49,7 +49,7 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         package: "thicket-cli",
         // The demo runs a server of its own beside two members.
-        may_name: &["thicket-core", "thicket-client", "thicket-sync-server"],
+        may_name: &["thicket-protocol", "thicket-core", "thicket-client", "thicket-sync-server"],
         never_reaches: &[],
     },
     Arrow { package: "thicket-tests", may_name: ALL, never_reaches: &[] },

@@ -2,5 +2,7 @@
 
 mod arrows;
 mod house;
+mod quic;
 mod sim;
 mod sources;
+mod sync;

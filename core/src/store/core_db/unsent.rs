@@ -179,12 +179,15 @@ pub(crate) fn add_journal(
     Ok(at)
 }
 
+/// A row of the journal with its number.
+type JournalRow = (u64, Zeroizing<Vec<u8>>);
+
 /// The rows of a generation in order.
 pub(crate) fn journal(
     db: &Connection,
     key: &LocalKey,
     generation: GenerationId,
-) -> Result<Vec<(u64, Zeroizing<Vec<u8>>)>, StoreError> {
+) -> Result<Vec<JournalRow>, StoreError> {
     let sql = "SELECT number, row FROM journal WHERE generation = ?1 ORDER BY number";
     let rows = CORE.rows(db, sql, [generation.as_bytes()], |row| Ok((read_number(row, 0)?, row.get(1)?)))?;
     let open = |(at, sealed): (u64, Vec<u8>)| {

@@ -45,24 +45,16 @@ pub(crate) struct GenerationRow {
     pub(crate) is_shown: bool,
 }
 
-/// Puts a generation's row; when its view has changed, its place in the index becomes pending.
+/// Puts a generation's row; when its view has changed, its place in the index becomes pending: the old words find
+/// nothing any more, and leave the index when the new ones come.
 pub(crate) fn put_generation(tx: &Transaction<'_>, row: &GenerationRow) -> Result<(), StoreError> {
-    let sql = "SELECT g.id, g.is_indexed, v.view = ?2 FROM generations g JOIN views v ON v.id = g.id
+    let sql = "SELECT g.is_indexed, v.view = ?2 FROM generations g JOIN views v ON v.id = g.id
                WHERE g.generation = ?1";
-    let known: Option<(i64, bool, bool)> =
-        DERIVED.row(tx, sql, params![row.generation.as_bytes(), row.view], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let is_indexed = match known {
-        Some((_, is_indexed, true)) => is_indexed,
-        Some((id, true, false)) => {
-            words::remove(tx, id)?;
-            false
-        }
-        Some((_, false, false)) | None => false,
-    };
+    let params = params![row.generation.as_bytes(), row.view];
+    let known: Option<(bool, bool)> = DERIVED.row(tx, sql, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_indexed = matches!(known, Some((true, true)));
     let id = put_row(tx, row, is_indexed)?;
-    if !matches!(known, Some((_, _, true))) {
+    if !matches!(known, Some((_, true))) {
         DERIVED.run(tx, "INSERT OR REPLACE INTO views (id, view) VALUES (?1, ?2)", params![id, row.view])?;
     }
     DERIVED.run(tx, "DELETE FROM people WHERE id = ?1", [id])?;
@@ -257,12 +249,9 @@ pub(crate) fn set_shown(
 pub(crate) fn remove_generation(tx: &Transaction<'_>, generation: GenerationId) -> Result<(), StoreError> {
     let name = generation.as_bytes();
     DERIVED.run(tx, "DELETE FROM parts WHERE generation = ?1", [name])?;
-    let sql = "DELETE FROM generations WHERE generation = ?1 RETURNING id, is_indexed";
-    let gone = DERIVED.row(tx, sql, [name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
-    let Some((id, is_indexed)) = gone else { return Ok(()) };
-    if is_indexed {
-        words::remove(tx, id)?;
-    }
+    let sql = "DELETE FROM generations WHERE generation = ?1 RETURNING id";
+    let Some(id) = DERIVED.row(tx, sql, [name], |row| row.get::<_, i64>(0))? else { return Ok(()) };
+    words::remove(tx, id)?;
     DERIVED.run(tx, "DELETE FROM views WHERE id = ?1", [id])?;
     DERIVED.run(tx, "DELETE FROM people WHERE id = ?1", [id])?;
     Ok(())

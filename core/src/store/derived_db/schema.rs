@@ -2,7 +2,8 @@
 
 pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
 
-/// `place` sorts a list: see [`super::lists::place`]. `is_indexed` says whether `words` has a row with the same id.
+/// `place` sorts a list: see [`super::lists::place`]. `is_indexed` says whether the row of `words` with
+/// the same id is of the present view; while it is not, there may be none, or one of an earlier view.
 /// A view has a table of its own, so that a change of status does not write it again.
 const VERSION_1: &str = "
 CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 0), arrival INTEGER NOT NULL);

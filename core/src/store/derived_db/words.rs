@@ -32,6 +32,7 @@ fn search_indexed(
     fts5: String,
     limit: usize,
 ) -> Result<Vec<ListRow>, StoreError> {
+    filter.sql.push_str(" AND g.is_indexed = 1");
     filter.add("g.id IN (SELECT w.rowid FROM words w WHERE w.terms MATCH ?)", fts5);
     let (columns, conditions) = (ListRow::COLUMNS, &filter.sql);
     let sql = format!("SELECT {columns} FROM generations g WHERE {conditions} ORDER BY g.place LIMIT ?");
@@ -72,6 +73,7 @@ pub(crate) fn index_some(tx: &Transaction<'_>, limit: usize) -> Result<u64, Stor
                WHERE g.is_indexed = 0 ORDER BY g.place LIMIT ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, read_terms(row, 1)?));
     for (id, terms) in DERIVED.rows(tx, sql, [limit_of(limit)], read)? {
+        remove(tx, id)?;
         let sql = "INSERT INTO words (rowid, terms) VALUES (?1, ?2)";
         DERIVED.run(tx, sql, params![id, terms.join(" ")])?;
         DERIVED.run(tx, "UPDATE generations SET is_indexed = 1 WHERE id = ?1", [id])?;
@@ -80,7 +82,7 @@ pub(crate) fn index_some(tx: &Transaction<'_>, limit: usize) -> Result<u64, Stor
     DERIVED.one(tx, sql, [], |row| read_number(row, 0))
 }
 
-/// Takes what is indexed under an id out of the index.
+/// Takes the words that are indexed under an id, if there are any, out of the index.
 pub(super) fn remove(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
     DERIVED.run(tx, "DELETE FROM words WHERE rowid = ?1", [id])?;
     Ok(())
