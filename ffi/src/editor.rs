@@ -32,6 +32,8 @@ struct Typed {
     text: Typing,
     /// Tells whether anything happened to the home since a splice was taken.
     changes: keeper::Feed,
+    /// Whether the note may hold something else than the app has.
+    is_unsure: bool,
 }
 
 /// One text as the app has it.
@@ -64,13 +66,21 @@ impl Typed {
         }
     }
 
-    /// Tells whether anything happened to the home since this was asked last.
-    fn heard(&mut self) -> bool {
-        let mut heard = false;
+    /// Refuses to go on in a text that is not the note's any more: offsets counted in it mean other places there.
+    ///
+    /// The note is read only when something happened to the home: a key costs no more than its row in the journal.
+    fn check(&mut self, home: &home::Home, note: core_ids::NoteId) -> Result<(), ThicketError> {
         while self.changes.waiting().is_some() {
-            heard = true;
+            self.is_unsure = true;
         }
-        heard
+        if self.is_unsure {
+            let (title, text) = edited(home, note)?;
+            if !self.title.agrees(&title) || !self.text.agrees(&text) {
+                return Err(ThicketError::Conflict { reason: "others wrote in the note".to_owned() });
+            }
+            self.is_unsure = false;
+        }
+        Ok(())
     }
 }
 
@@ -91,7 +101,7 @@ impl Home {
         let typed = self.write(move |home, now| {
             home.commit_note(id, now)?;
             let (title, text) = edited(home, id)?;
-            Ok(Typed { title: Typing::begin(&title), text: Typing::begin(&text), changes })
+            Ok(Typed { title: Typing::begin(&title), text: Typing::begin(&text), changes, is_unsure: false })
         });
         let typed = Arc::new(Mutex::new(typed.await?));
         Ok(Arc::new(Editor { home: self, note, typed }))
@@ -119,12 +129,7 @@ impl Editor {
         let (id, typed, now) = (read(&self.note)?, Arc::clone(&self.typed), self.home.now());
         let work = move |home: &mut home::Home| {
             let mut typed = typed.lock().unwrap_or_else(PoisonError::into_inner);
-            if typed.heard() {
-                let (title, text) = edited(home, id)?;
-                if !typed.title.agrees(&title) || !typed.text.agrees(&text) {
-                    return Err(ThicketError::Conflict { reason: "others wrote in the note".to_owned() });
-                }
-            }
+            typed.check(home, id)?;
             let typing = typed.field(field);
             let (widths, splices) = typing.widths.take_all(&splices)?;
             home.journal(id, Field::from(field), &splices, now)?;

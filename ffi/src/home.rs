@@ -1,19 +1,27 @@
 //! The home of an app: made, joined, opened, paused, locked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use thicket_client::Keeper;
 use thicket_core::entropy::SystemEntropy;
 use thicket_core::home::{self, NotResumed, PausedHome};
 use thicket_core::ring::Wrapping;
+use thicket_core::store::{HomeLock, StoreError};
 use thicket_core::time::Moment;
+use tokio::time::{Instant, sleep};
 
 use crate::ThicketError;
 use crate::feed::Feed;
 use crate::key_store::{Unlock, holds_home};
 use crate::time::Clock;
 use crate::words::Realm;
+
+/// How long a home that another has open is waited for.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked at meanwhile.
+const BUSY_LOOK: Duration = Duration::from_millis(25);
 
 /// What a new team begins with.
 #[derive(Debug, Clone, uniffi::Record)]
@@ -55,6 +63,14 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, ThicketError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(ThicketError::fault("work at the home's files fell")))
+}
+
+/// Waits until nobody has the folder, as long as it is worth waiting; whatever else is wrong with it, whoever opens it is told.
+async fn wait_for(folder: &str) {
+    let until = Instant::now() + BUSY_WAIT;
+    while matches!(HomeLock::take(Path::new(folder)), Err(StoreError::Busy)) && Instant::now() < until {
+        sleep(BUSY_LOOK).await;
+    }
 }
 
 fn entropy() -> Box<SystemEntropy> {
@@ -116,13 +132,14 @@ impl Home {
         .await
     }
 
-    /// Opens a home.
+    /// Opens a home. One that is still being closed is waited for, at most two seconds.
     #[uniffi::constructor]
     pub async fn open(
         folder: String,
         unlock: Unlock,
         utc_offset_minutes: i16,
     ) -> Result<Arc<Self>, ThicketError> {
+        wait_for(&folder).await;
         Self::begin(folder, utc_offset_minutes, move |folder, now| {
             unlock.open(folder, |wrapping| Ok(home::Home::open(folder, wrapping, now, entropy())?))
         })
@@ -211,7 +228,7 @@ impl Home {
     async fn begin(
         folder: String,
         utc_offset_minutes: i16,
-        open: impl FnOnce(&std::path::Path, Moment) -> Result<home::Home, ThicketError> + Send + 'static,
+        open: impl FnOnce(&Path, Moment) -> Result<home::Home, ThicketError> + Send + 'static,
     ) -> Result<Arc<Self>, ThicketError> {
         let clock = Clock::new(utc_offset_minutes)?;
         aside(move || {

@@ -302,7 +302,9 @@ mod tests {
         for bad in
             [splice(2, 0, "x"), splice(1, 1, ""), splice(4, 0, ""), splice(0, 9, ""), splice(1, u32::MAX, "")]
         {
-            let error = widths.take_all(&[splice(0, 0, "ok"), bad]).expect_err("it does not fit");
+            let error = widths
+                .take_all(&[splice(0, 0, ""), splice(3, 0, "ok"), splice(3, 2, ""), bad])
+                .expect_err("it does not fit");
             assert_eq!(error, ThicketError::misplaced());
         }
         assert_eq!(widths, Widths::of("a😀"));
