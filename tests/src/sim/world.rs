@@ -303,7 +303,8 @@ impl World {
         let mut text = units(&format!("We met {word} at the gate. "));
         text.extend(token.map(|one| Unit::Token(Token::Person(one))));
         let known = self.devices[device].home().encounters(&self.notebook).unwrap_or_default();
-        let encounter = (encounter % 3 == 0)
+        let encounter = encounter
+            .is_multiple_of(3)
             .then(|| known.get(encounter % known.len().max(1)).map(|encounter| encounter.id))
             .flatten();
         let new = NewNote {

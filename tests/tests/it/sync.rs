@@ -149,10 +149,9 @@ impl Phone {
         let expires_ms = u64::try_from(later(100).unix_ms()).expect("after 1970");
         let errand = Errand::Invite { admits, expires_ms };
         let events = carry(self, relay, errand, FRAMES_MAX, &mut honest).expect("invited");
-        let code = events.into_iter().find_map(|event| match event {
-            SyncEvent::Invited(code) => Some(code),
-            _ => None,
-        });
+        let code = events
+            .into_iter()
+            .find_map(|event| if let SyncEvent::Invited(code) = event { Some(code) } else { None });
         code.expect("a code")
     }
 
@@ -220,10 +219,10 @@ impl Phone {
 }
 
 fn settled(events: &[SyncEvent]) -> Option<Outcome> {
-    events.iter().rev().find_map(|event| match event {
-        SyncEvent::Settled(outcome) => Some(outcome.clone()),
-        _ => None,
-    })
+    let settled = |event: &SyncEvent| {
+        if let SyncEvent::Settled(outcome) = event { Some(outcome.clone()) } else { None }
+    };
+    events.iter().rev().find_map(settled)
 }
 
 fn honest(reply: Reply) -> Vec<Reply> {
