@@ -1,7 +1,7 @@
 //! What has changed, to be pulled.
 
 use thicket_client::keeper::{self, Change};
-use thicket_core::sync::{Outcome, SyncEvent};
+use thicket_core::sync::{Outcome, Progress, SyncEvent};
 use tokio::sync::{Mutex, watch};
 
 use crate::ids::NoteId;
@@ -60,18 +60,17 @@ impl From<Outcome> for SyncOutcome {
 
 impl From<Change> for FeedChange {
     fn from(change: Change) -> Self {
-        match change {
-            Change::Sync(SyncEvent::Progress(progress)) => Self::Progressed {
-                sent: progress.sent,
-                fetched: progress.fetched,
-                to_fetch: progress.to_fetch,
-            },
-            Change::Sync(SyncEvent::Admitted) => Self::Admitted,
-            Change::Sync(SyncEvent::Settled(outcome)) => Self::Settled { outcome: outcome.into() },
-            Change::Offline => Self::WentOffline,
-            // An invite's code is told to whoever asked for it, and to nobody else; what a later version tells is read again.
-            _ => Self::Written,
+        let Change::Sync(event) = change else {
+            return if change == Change::Offline { Self::WentOffline } else { Self::Written };
+        };
+        if let SyncEvent::Progress(Progress { sent, fetched, to_fetch }) = event {
+            return Self::Progressed { sent, fetched, to_fetch };
         }
+        if let SyncEvent::Settled(outcome) = event {
+            return Self::Settled { outcome: outcome.into() };
+        }
+        // An invite's code is told to whoever asked for it, and to nobody else.
+        if event == SyncEvent::Admitted { Self::Admitted } else { Self::Written }
     }
 }
 

@@ -106,11 +106,10 @@ impl Unlock {
                 open(Wrapping::Passphrase(passphrase, KdfCost::default()))
             }
             (Self::ByKeyStore { key_store }, RingLock::Key(name)) => {
-                let wrapped =
-                    fs::read(folder.join(WRAPPED_KEY_FILE)).map_err(|error| match error.kind() {
-                        ErrorKind::NotFound => ThicketError::KeyGone,
-                        _ => ThicketError::Storage,
-                    })?;
+                let wrapped = fs::read(folder.join(WRAPPED_KEY_FILE)).map_err(|error| {
+                    let is_gone = error.kind() == ErrorKind::NotFound;
+                    if is_gone { ThicketError::KeyGone } else { ThicketError::Storage }
+                })?;
                 let key = key_store.unwrap(name.to_string(), wrapped)?;
                 let key: [u8; SECRET_BYTES] = key.try_into().map_err(|_| ThicketError::KeyGone)?;
                 open(Wrapping::Key(WrappingKey::from_bytes(key)))

@@ -3,8 +3,14 @@
 //! One object, [`Home`], is the way to everything; values are records and enums that mirror those of core, and [`ThicketError`] is the one error.
 //! What it costs to call is a message to the thread that owns the home. No rule of the notebook lives here.
 //!
-//! Bindings are generated from the built library (`cargo run -p thicket-ffi --example bindings -- kotlin DIR`) and never kept; what they are made
-//! of stands, item by item, in `tests/snapshots`.
+//! Bindings are generated from the built library and never kept:
+//!
+//! ```text
+//! cargo build -p thicket-ffi
+//! cargo run -p thicket-ffi --example bindings -- kotlin target/debug/libthicket_ffi.so target/bindings
+//! ```
+//!
+//! What they are made of stands, item by item, in `tests/it/snapshots`.
 
 mod consent;
 mod editor;

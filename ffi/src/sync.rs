@@ -79,9 +79,8 @@ impl Home {
         expires_ms: u64,
         timeout_ms: Option<u64>,
     ) -> Result<Invited, ThicketError> {
-        let code = |event: &SyncEvent| match event {
-            SyncEvent::Invited(code) => Some(code.to_string()),
-            _ => None,
+        let code = |event: &SyncEvent| {
+            if let SyncEvent::Invited(code) = event { Some(code.to_string()) } else { None }
         };
         let code = self.run(Errand::Invite { admits, expires_ms }, timeout_ms, code).await?;
         Ok(Invited { code, expires_ms })

@@ -93,9 +93,8 @@ impl Home {
         let made = self.write(move |home, now| Ok(home.create_notebook(name, realm, now)?)).await;
         match made {
             Err(ThicketError::NeedsServer) => {
-                let created = |event: &SyncEvent| match event {
-                    SyncEvent::NotebookCreated(id) => Some(NotebookId::of(id)),
-                    _ => None,
+                let created = |event: &SyncEvent| {
+                    if let SyncEvent::NotebookCreated(id) = event { Some(NotebookId::of(id)) } else { None }
                 };
                 self.run(errand, None, created).await
             }

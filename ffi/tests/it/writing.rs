@@ -46,7 +46,7 @@ async fn a_withdrawal_puts_shared_notes_on_hold_and_leaves_others_alone() {
     let event = desk.event(&sam, withdrawal());
     let recorded =
         desk.home.record_event(desk.notebook.clone(), event.clone()).await.expect("it is recorded");
-    assert_eq!(recorded.notes_on_hold, [of_sam.clone()]);
+    assert_eq!(recorded.notes_on_hold.iter().collect::<Vec<_>>(), [&of_sam]);
     assert_eq!(recorded.withdrawn.len(), 1);
     let again = desk.home.record_event(desk.notebook.clone(), event).await;
     assert!(matches!(again, Err(ThicketError::Conflict { .. })), "{again:?}");
