@@ -8,7 +8,6 @@ use thicket_client::Keeper;
 use thicket_core::entropy::SystemEntropy;
 use thicket_core::home::{self, NotResumed, PausedHome};
 use thicket_core::ring::Wrapping;
-use thicket_core::store::{HomeLock, StoreError};
 use thicket_core::time::Moment;
 use tokio::time::{Instant, sleep};
 
@@ -41,7 +40,8 @@ pub struct Founding {
 /// What one device keeps of one team, and the way to all of it.
 ///
 /// One home is open at a time in a folder. Every call that writes has made it durable when it returns, but for [`crate::Editor::splice`]. A call that is
-/// given up before it returns is either done whole or not at all. Paused or locked, a home answers [`ThicketError::Closed`].
+/// given up before it returns is either done whole or not at all. Paused or locked, and after a fault that ended its
+/// thread, a home answers [`ThicketError::Closed`]; then open it anew.
 #[derive(Debug, uniffi::Object)]
 pub struct Home {
     clock: Clock,
@@ -63,14 +63,6 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, ThicketError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(ThicketError::fault("work at the home's files fell")))
-}
-
-/// Waits until nobody has the folder, as long as it is worth waiting; whatever else is wrong with it, whoever opens it is told.
-async fn wait_for(folder: &str) {
-    let until = Instant::now() + BUSY_WAIT;
-    while matches!(HomeLock::take(Path::new(folder)), Err(StoreError::Busy)) && Instant::now() < until {
-        sleep(BUSY_LOOK).await;
-    }
 }
 
 fn entropy() -> Box<SystemEntropy> {
@@ -127,7 +119,7 @@ impl Home {
             let join = |wrapping: Wrapping<'_>| {
                 Ok(home::Home::prepare_join(folder, wrapping, &code, member, device, now, entropy())?)
             };
-            if holds_home(folder)? { unlock.open(folder, join) } else { unlock.shut(folder, join) }
+            if holds_home(folder)? { join(unlock.key(folder)?.wrapping()) } else { unlock.shut(folder, join) }
         })
         .await
     }
@@ -139,11 +131,19 @@ impl Home {
         unlock: Unlock,
         utc_offset_minutes: i16,
     ) -> Result<Arc<Self>, ThicketError> {
-        wait_for(&folder).await;
-        Self::begin(folder, utc_offset_minutes, move |folder, now| {
-            unlock.open(folder, |wrapping| Ok(home::Home::open(folder, wrapping, now, entropy())?))
-        })
-        .await
+        let asked = folder.clone();
+        let key = Arc::new(aside(move || unlock.key(Path::new(&asked))).await?);
+        let until = Instant::now() + BUSY_WAIT;
+        loop {
+            let (folder, key) = (folder.clone(), Arc::clone(&key));
+            let opened = Self::begin(folder, utc_offset_minutes, move |folder, now| {
+                Ok(home::Home::open(folder, key.wrapping(), now, entropy())?)
+            });
+            match opened.await {
+                Err(ThicketError::Busy) if Instant::now() < until => sleep(BUSY_LOOK).await,
+                opened => return opened,
+            }
+        }
     }
 
     /// Tells the home which zone the device is in now: at the start, after a flight, at a change of summer time.
@@ -151,7 +151,7 @@ impl Home {
         self.clock.set_zone(utc_offset_minutes)
     }
 
-    /// Tells whether calls are answered: it is neither paused nor locked, and has not fallen.
+    /// Tells whether it is neither paused nor locked.
     pub fn is_open(&self) -> bool {
         matches!(&*self.state(), State::Open(_))
     }
@@ -295,5 +295,38 @@ impl Turning<'_> {
 impl Drop for Turning<'_> {
     fn drop(&mut self) {
         self.home.settle(std::mem::replace(&mut self.back, State::Locked));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_on_the_homes_thread_is_an_error_and_the_home_opens_anew() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().to_str().expect("a path of text").to_owned();
+        let unlock = || Unlock::ByPassphrase { passphrase: "right".to_owned() };
+        let text = |text: &str| text.to_owned();
+        let founding = Founding {
+            team: text("Team"),
+            member: text("Ada"),
+            device: text("Phone"),
+            notebook: text("Study"),
+            realm: Realm::Research,
+        };
+        let home = Home::create(path.clone(), founding, unlock(), 0).await.expect("a home");
+        let kept = home.create_notebook(text("Kept"), Realm::Research).await.expect("the name is free");
+        let feed = home.feed().expect("it is open");
+        let fallen = home.write::<()>(|_, _| panic!("on purpose")).await;
+        assert_eq!(fallen, Err(ThicketError::Closed));
+        while feed.next().await.is_some() {}
+        assert_eq!(home.notebooks().await.map(drop), Err(ThicketError::Closed));
+        assert_eq!(home.lock().await, Err(ThicketError::Closed));
+        let home = Home::open(path, unlock(), 0).await.expect("it opens");
+        let all = home.notebooks().await.expect("it is open");
+        assert!(all.iter().any(|notebook| notebook.id == kept), "what was acknowledged is there");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thicket_core::entropy::SystemEntropy;
 use thicket_core::ring::{KdfCost, Ring, RingError, RingLock, WRAPPED_KEY_FILE, Wrapping};
 use thicket_core::secret::{SECRET_BYTES, WrappingKey};
+use zeroize::Zeroizing;
 
 use crate::ThicketError;
 
@@ -95,27 +96,39 @@ impl Unlock {
         }
     }
 
-    /// Calls `open` with what opens a home that is there.
-    pub(crate) fn open<T>(
-        &self,
-        folder: &Path,
-        open: impl FnOnce(Wrapping<'_>) -> Result<T, ThicketError>,
-    ) -> Result<T, ThicketError> {
+    /// Asks for what opens a home that is there; the key store, and the person behind it, are asked once.
+    pub(crate) fn key(self, folder: &Path) -> Result<Key, ThicketError> {
         match (self, Ring::lock_of(folder)?) {
             (Self::ByPassphrase { passphrase }, RingLock::Passphrase) => {
-                open(Wrapping::Passphrase(passphrase, KdfCost::default()))
+                Ok(Key::Passphrase(Zeroizing::new(passphrase)))
             }
             (Self::ByKeyStore { key_store }, RingLock::Key(name)) => {
                 let wrapped = fs::read(folder.join(WRAPPED_KEY_FILE)).map_err(|error| {
                     let is_gone = error.kind() == ErrorKind::NotFound;
                     if is_gone { ThicketError::KeyGone } else { ThicketError::Storage }
                 })?;
-                let key = key_store.unwrap(name.to_string(), wrapped)?;
-                let key: [u8; SECRET_BYTES] = key.try_into().map_err(|_| ThicketError::KeyGone)?;
-                open(Wrapping::Key(WrappingKey::from_bytes(key)))
+                let key = Zeroizing::new(key_store.unwrap(name.to_string(), wrapped)?);
+                let key: &[u8; SECRET_BYTES] =
+                    key.as_slice().try_into().map_err(|_| ThicketError::KeyGone)?;
+                Ok(Key::Unwrapped(WrappingKey::from_bytes(*key)))
             }
             (Self::ByPassphrase { .. }, RingLock::Key(_))
             | (Self::ByKeyStore { .. }, RingLock::Passphrase) => Err(ThicketError::Locked),
+        }
+    }
+}
+
+/// What opens a home that is there.
+pub(crate) enum Key {
+    Passphrase(Zeroizing<String>),
+    Unwrapped(WrappingKey),
+}
+
+impl Key {
+    pub(crate) fn wrapping(&self) -> Wrapping<'_> {
+        match self {
+            Self::Passphrase(passphrase) => Wrapping::Passphrase(passphrase, KdfCost::default()),
+            Self::Unwrapped(key) => Wrapping::Key(WrappingKey::from_bytes(*key.expose())),
         }
     }
 }
