@@ -74,37 +74,39 @@ impl From<Change> for FeedChange {
     }
 }
 
-/// Follows a home: a loop around [`Feed::next`], ended by [`Feed::close`].
+/// Follows a home: a loop around [`Feed::next`], ended by [`Feed::end`].
 ///
 /// A reader who is far behind gets one [`FeedChange::Written`] for all that was missed.
 #[derive(Debug, uniffi::Object)]
 pub struct Feed {
     /// Behind a lock that may be held while it waits: two readers take turns.
     changes: Mutex<keeper::Feed>,
-    closed: watch::Sender<bool>,
+    ended: watch::Sender<bool>,
 }
 
 impl Feed {
     pub(crate) fn new(changes: keeper::Feed) -> Self {
-        Self { changes: Mutex::new(changes), closed: watch::Sender::new(false) }
+        Self { changes: Mutex::new(changes), ended: watch::Sender::new(false) }
     }
 }
 
 #[uniffi::export(async_runtime = "tokio")]
 impl Feed {
-    /// Waits for the next change; none once the feed is closed, or the home is paused or locked. A wait that is given up misses nothing.
+    /// Waits for the next change; none once the feed has ended, or the home is paused or locked. A wait that is given up misses nothing.
     pub async fn next(&self) -> Option<FeedChange> {
-        let mut closed = self.closed.subscribe();
+        let mut ended = self.ended.subscribe();
         let next = async { self.changes.lock().await.next().await };
         tokio::select! {
             biased;
-            _ = closed.wait_for(|closed| *closed) => None,
+            _ = ended.wait_for(|ended| *ended) => None,
             change = next => change.map(Into::into),
         }
     }
 
     /// Ends the feed; whoever waits for it is told none at once.
-    pub fn close(&self) {
-        self.closed.send_replace(true);
+    ///
+    /// Kotlin's own `close` only lets go of the object, and waits for whoever waits.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
     }
 }

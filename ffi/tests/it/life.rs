@@ -73,7 +73,7 @@ async fn a_feed_tells_of_writing_and_not_of_keys() {
 }
 
 #[tokio::test]
-async fn a_wait_for_news_that_is_given_up_misses_none_and_a_closed_feed_ends_it() {
+async fn a_wait_for_news_that_is_given_up_misses_none_and_the_end_of_a_feed_ends_it() {
     let desk = Desk::new().await;
     let feed = desk.home.feed().expect("it is open");
     assert_eq!(poll_once(feed.next()), Poll::Pending);
@@ -84,10 +84,10 @@ async fn a_wait_for_news_that_is_given_up_misses_none_and_a_closed_feed_ends_it(
         async move { feed.next().await }
     });
     tokio::task::yield_now().await;
-    feed.close();
+    feed.end();
     assert_eq!(waits.await.expect("it does not fall"), None);
     desk.participant("Abby").await;
-    assert_eq!(feed.next().await, None, "a closed feed stays closed");
+    assert_eq!(feed.next().await, None, "it stays ended");
 }
 
 #[tokio::test]

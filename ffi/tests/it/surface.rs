@@ -153,7 +153,7 @@ fn every_item_of_the_surface_is_documented() {
     assert_eq!(list(&items()).undocumented, Vec::<String>::new());
 }
 
-/// Kotlin does not compile a field called `message`, nor a variant that has the name of a type.
+/// Kotlin does not compile a field called `message`, a variant that has the name of a type, nor a method that its own objects have.
 #[test]
 fn nothing_has_a_name_that_a_binding_cannot_have() {
     let all = items();
@@ -168,6 +168,11 @@ fn nothing_has_a_name_that_a_binding_cannot_have() {
                 let message = variant.fields.iter().any(|field| field.name == "message");
                 assert!(!message, "{}::{} has a field called message", words.name, variant.name);
             }
+        }
+        if let Metadata::Method(method) = one {
+            let taken = ["close", "destroy", "equals", "hash_code", "to_string", "use"]
+                .contains(&method.name.as_str());
+            assert!(!taken, "{}::{} is a method of Kotlin's own", method.self_name, method.name);
         }
         if let Metadata::Constructor(constructor) = one {
             assert!(!constructor.is_async || constructor.name != "new", "an async constructor is not `new`");
