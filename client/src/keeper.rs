@@ -7,6 +7,7 @@ use std::thread;
 use thicket_core::home::{Home, HomeError, PausedHome};
 use thicket_core::sync::{Errand, Outcome, SyncEvent, SyncSession};
 use thicket_core::time::Moment;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -63,6 +64,15 @@ impl Feed {
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
+
+    /// The next change that is there already; none when there is none yet, or the home is closed.
+    pub fn waiting(&mut self) -> Option<Change> {
+        match self.0.try_recv() {
+            Ok(change) => Some(change),
+            Err(TryRecvError::Lagged(_)) => Some(Change::Home),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
 }
 
 impl Keeper {
@@ -106,6 +116,17 @@ impl Keeper {
         work: impl FnOnce(&mut Home) -> T + Send + 'static,
     ) -> Result<T, ClientError> {
         self.order(|done| Order::Write(Box::new(move |home| drop(done.send(work(home)))))).await
+    }
+
+    /// Writes what nobody is shown and no server is sent yet, a keystroke into the journal: no change is told.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub async fn write_quietly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Home) -> T + Send + 'static,
+    ) -> Result<T, ClientError> {
+        self.order(|done| Order::WriteQuietly(Box::new(move |home| drop(done.send(work(home)))))).await
     }
 
     /// Does an errand as [`crate::run()`] does, while reading and writing go on; its events come through the feed.
@@ -159,6 +180,7 @@ impl Keeper {
 enum Order {
     Read(Box<dyn FnOnce(&Home) + Send>),
     Write(Box<dyn FnOnce(&mut Home) + Send>),
+    WriteQuietly(Box<dyn FnOnce(&mut Home) + Send>),
     Sync(Asked),
     NetworkChanged,
     Close(oneshot::Sender<Result<(), HomeError>>),
@@ -255,6 +277,10 @@ impl Kept {
                     Ok(())
                 }
                 Next::Ordered(Some(Order::Write(work))) => self.write(work),
+                Next::Ordered(Some(Order::WriteQuietly(work))) => {
+                    work(&mut self.home);
+                    Ok(())
+                }
                 Next::Ordered(Some(Order::Sync(asked))) => {
                     self.enqueue(asked);
                     Ok(())

@@ -19,6 +19,8 @@ use crate::secret::WrappingKey;
 pub const RING_FILE: &str = "ring";
 /// The second copy, written after the first.
 pub const RING_COPY_FILE: &str = "ring.copy";
+/// Where a platform that wraps the key with one of its own keeps what came of that, beside the ring; core neither reads nor writes it.
+pub const WRAPPED_KEY_FILE: &str = "ring.key";
 /// Where a copy is written before it takes its name.
 const RING_NEW_FILE: &str = "ring.new";
 

@@ -1,6 +1,7 @@
 //! The closed lists of words of the field; what a list is stands in [`mod@thicket_protocol::words`].
 
-pub use thicket_protocol::governance::Realm;
+pub use thicket_protocol::frame::Refusal;
+pub use thicket_protocol::governance::{Admits, Realm, Role as MemberRole, SpaceKind};
 use thicket_protocol::words;
 
 words! {

@@ -7,7 +7,7 @@ use thicket_protocol::ids::{Hash, MemberId, NotebookId};
 
 use super::ledgers::find;
 use super::{Home, HomeError, Thing};
-use crate::consent::{Act, Activities, Bound, Consent, ConsentEvent, SheetVersion};
+use crate::consent::{Act, Activities, Bound, Consent, ConsentEvent};
 use crate::ids::{ConsentId, NoteId, ParticipantId};
 use crate::ledger::{Ledger, RecordedEvent};
 use crate::object::Object;
@@ -127,7 +127,7 @@ impl Home {
         if scope.is_empty() {
             return Err(HomeError::Invalid("a consent allows something"));
         }
-        let (seen, sheet) = (ledger.seen_now(&participant), newest_sheet(ledger, notebook, activity));
+        let (seen, sheet) = (ledger.seen_now(&participant), newest_sheet(ledger, notebook, activity).named());
         let actor = match mode {
             Mode::Correction => {
                 self.check_correction(&seen)?;
@@ -282,6 +282,15 @@ impl Home {
         Ok(shown)
     }
 
+    /// Shows what somebody is told before they are asked for an activity: the sheet that a consent recorded now would name.
+    pub fn information_sheet(
+        &self,
+        notebook: &NotebookId,
+        activity: Activity,
+    ) -> Result<InfoSheet, HomeError> {
+        Ok(newest_sheet(self.ledger(notebook)?, notebook, activity))
+    }
+
     /// Finds a consent by id or unique prefix of it.
     pub fn find_consent(&self, notebook: &NotebookId, name: &str) -> Result<ConsentId, HomeError> {
         let ledger = self.ledger(notebook)?;
@@ -291,11 +300,11 @@ impl Home {
 }
 
 /// The newest sheet of a notebook that explains an activity; every notebook begins with one.
-fn newest_sheet(ledger: &Ledger, notebook: &NotebookId, activity: Activity) -> SheetVersion {
+fn newest_sheet(ledger: &Ledger, notebook: &NotebookId, activity: Activity) -> InfoSheet {
     let sheets = ledger.sheets().values().filter_map(|register| register.value());
     let fitting = sheets.filter(|sheet| sheet.notebook == *notebook && sheet.activities.hold(activity));
     let newest = fitting.max_by_key(|sheet| (sheet.version, sheet.id));
-    newest.map_or_else(|| InfoSheet::first(*notebook).named(), InfoSheet::named)
+    newest.map_or_else(|| InfoSheet::first(*notebook), InfoSheet::clone)
 }
 
 /// Refuses an event that speaks of another's consent, and one that stands already as it is.

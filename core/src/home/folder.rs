@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::HomeError;
-use crate::ring::{RING_COPY_FILE, RING_FILE};
+use crate::ring::{RING_COPY_FILE, RING_FILE, WRAPPED_KEY_FILE};
 use crate::store::{CORE_FILE, DERIVED_FILE, HomeLock, LOCK_FILE};
 
 /// Stands in a folder in which a home is being made; it goes when the ring, which is written last, stands.
@@ -56,6 +56,8 @@ fn survey(folder: &Path) -> Result<Vec<String>, HomeError> {
     }
     let is_unfinished = names.remove(UNFINISHED_FILE);
     names.remove(LOCK_FILE);
+    // It has to stand before the ring does, else a crash between the two leaves a home that nothing opens.
+    names.remove(WRAPPED_KEY_FILE);
     let is_left = |name: &String| {
         name == RING_NEW_FILE || [CORE_FILE, DERIVED_FILE].iter().any(|file| name.starts_with(file))
     };

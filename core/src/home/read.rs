@@ -56,6 +56,8 @@ pub struct DraftShown {
     pub generation: GenerationId,
     /// Its title, rendered.
     pub title: String,
+    /// Its title with its tokens.
+    pub title_prose: Prose,
     /// Its text, rendered.
     pub text: String,
     /// Its text with its tokens.
@@ -90,6 +92,8 @@ pub struct NoteShown {
     pub generation: GenerationId,
     /// The title, rendered.
     pub title: String,
+    /// The title with its tokens.
+    pub title_prose: Prose,
     /// The text, rendered.
     pub text: String,
     /// Where names stand in the rendered text.
@@ -205,11 +209,13 @@ impl Home {
         let editable = mention::render_for_editor(&view.text, name, |name| self.resolve(&notebook, name));
         let draft = rows.iter().find(|row| !row.is_shown && !row.is_late && self.is_own_draft(row));
         let late = rows.iter().filter(|row| self.is_own_late(row)).map(|row| self.show_late(row));
+        let (people, nobody) = (view.people(), view.is_without_people());
         Ok(NoteShown {
             id: note,
             notebook,
             generation: shown.generation,
             title: mention::render(&view.title, name).text,
+            title_prose: view.title,
             text: rendered.text,
             tokens: rendered.tokens,
             editable,
@@ -217,8 +223,8 @@ impl Home {
             observed_at: view.meta.observed,
             recorded_at: view.meta.recorded,
             author: view.meta.author,
-            people: view.people(),
-            nobody: view.is_without_people(),
+            people,
+            nobody,
             is_private: shown.is_private,
             stamp: self.stamp_of(shown)?,
             encounter: view.meta.encounter,
@@ -236,6 +242,7 @@ impl Home {
             generation: row.generation,
             title: mention::render(&view.title, name).text,
             text: mention::render(&view.text, name).text,
+            title_prose: view.title,
             prose: view.text,
             stamp: self.stamp_of(row)?,
         })
