@@ -1,6 +1,7 @@
 //! The checks that no single package can make, in one binary.
 
 mod arrows;
+mod box_kills;
 mod house;
 mod quic;
 mod sim;
