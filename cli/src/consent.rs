@@ -74,7 +74,7 @@ impl Consent {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   thicket consent grant Ruth --activity home_visit
-  thicket consent grant Ruth --activity interview --mode written --scope take_notes,team_share,verbatim_quote
+  thicket consent grant Ruth --activity interview --scope take_notes,verbatim_quote
   thicket consent grant Ruth --activity observation --bound until:2027-03-31 --at 2026-11-24
 
 Every refusal and withdrawal of this person that this device holds is shown, and counts as seen.")]

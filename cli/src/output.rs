@@ -97,8 +97,11 @@ impl Output {
             complain(&line);
         } else {
             complain(&format!("thicket: {}", failure.reason));
-            if !failure.hint.is_empty() {
-                complain(&format!("  {}", failure.hint));
+            match failure.hint.as_str() {
+                "" => {}
+                // Help and usage have a setting of their own.
+                long if long.contains('\n') => complain(&format!("\n{}", long.trim_end())),
+                short => complain(&format!("  {short}")),
             }
         }
     }

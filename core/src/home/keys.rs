@@ -34,11 +34,6 @@ impl Keyring {
     pub(crate) fn insert(&mut self, space: SpaceId, key: VaultKey) {
         self.keys.insert(key.id(), (space, key));
     }
-
-    /// Forgets a key.
-    pub(crate) fn remove(&mut self, id: &KeyId) {
-        self.keys.remove(id);
-    }
 }
 
 /// A seal to be put, and the mark by which this device remembers that it was.

@@ -2,6 +2,7 @@
 //!
 //! The read model is a function of the set of opened bodies and objects: order, duplicates and clocks decide nothing.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use thicket_protocol::governance::SpaceKind;
@@ -124,10 +125,6 @@ impl Home {
     /// Brings derived.db up to core.db, a page at a time, each in a transaction with its mark; where it turns out to be damaged, it is made
     /// again.
     pub(super) fn follow(&mut self) -> Result<Taken, HomeError> {
-        // A read model that knows more than there is: core.db lost its end with the power, or was put back from a copy.
-        if derived_db::mark(self.derived.read())? > core_db::newest_arrival(self.core.read())? {
-            self.empty_derived()?;
-        }
         match self.follow_pages() {
             Err(HomeError::Damaged(DamagedFile::Derived)) => {
                 self.empty_derived()?;
@@ -142,8 +139,11 @@ impl Home {
         loop {
             let after = derived_db::mark(self.derived.read())?;
             let newest = core_db::newest_arrival(self.core.read())?;
-            if newest <= after {
-                return Ok(taken);
+            match newest.cmp(&after) {
+                Ordering::Greater => {}
+                Ordering::Equal => return Ok(taken),
+                // It knows more than there is: core.db lost its end with the power, or was put back from a copy.
+                Ordering::Less => return Err(HomeError::Damaged(DamagedFile::Derived)),
             }
             let (page, states, through) = self.read_page(after, newest)?;
             self.set_states(&states)?;

@@ -15,9 +15,9 @@ use thicket_protocol::ids::{DeviceId, Hash, SpaceId};
 
 pub(crate) use self::generations::{
     GenerationRow, drafts, generation, generations_about, generations_at, generations_of, generations_where,
-    notes_with_prefix, put_generation, remove_generation, set_shown, set_status,
+    notes_with_prefix, put_generation, set_shown, set_status,
 };
-pub(crate) use self::lists::{After, ListRow, Wanted, count, list};
+pub(crate) use self::lists::{After, ListRow, Wanted, list};
 pub(crate) use self::parts::{Part, Source, parts, put_part, remove_part};
 pub(crate) use self::words::{index_some, search};
 use super::statements::{Tables, number, read_number};

@@ -154,7 +154,7 @@ fn a_flipped_bit_costs_the_last_commit_or_is_said_to_be_damage() {
         match opened(copy.path()).map(|db| lines(&db).expect("reads")) {
             Ok(left) => assert!(at >= last_frame && left >= 29, "byte {at}: {left} lines"),
             Err(error) => {
-                assert!(matches!(error, StoreError::Damaged { file: CORE_FILE }), "byte {at}: {error}")
+                assert!(matches!(error, StoreError::Damaged { file: CORE_FILE }), "byte {at}: {error}");
             }
         }
     }

@@ -99,10 +99,8 @@ impl SyncSession {
         let mut rows = home.log()?;
         let placed = rows.iter().take_while(|row| row.on_server).count();
         let hash_at = |home: &Home, seq: u64| -> Result<Option<Hash>, HomeError> {
-            Ok(usize::try_from(seq)
-                .ok()
-                .and_then(|at| home.log_hashes().map(|all| all.get(at).copied()).transpose())
-                .transpose()?)
+            let all = home.log_hashes()?;
+            Ok(usize::try_from(seq).ok().and_then(|at| all.get(at).copied()))
         };
         let Some(theirs) = theirs else {
             if placed > 0 {

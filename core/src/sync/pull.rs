@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::bytes::ByteVec;
 use thicket_protocol::frame::Request;
 use thicket_protocol::ids::{DeviceId, Hash, SpaceId};
+use thicket_protocol::limits::TEAM_SPACES_MAX;
 use thicket_protocol::record::{Batch, ChainPoint};
 
 use super::session::{Asked, Step};
@@ -15,6 +16,8 @@ use crate::time::Moment;
 
 /// Most spaces that are asked for before an answer is waited for.
 const PULL_WINDOW: usize = 8;
+/// How often in one session a batch may rest on more of the log than the server has shown.
+const STUCK_MAX: u32 = 8;
 
 /// How far a space is to be read; with a root where the server has signed one.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,10 @@ impl SyncSession {
 
     /// Takes a hint of how far a space has come.
     pub(super) fn raise_target(&mut self, space: SpaceId, pos: u64) {
+        // Nobody is told of more spaces than a team can have.
+        if self.targets.len() >= TEAM_SPACES_MAX && !self.targets.contains_key(&space) {
+            return;
+        }
         let target = self.targets.entry(space).or_insert(Target { pos: 0, root: None });
         if target.pos < pos {
             *target = Target { pos, root: None };
@@ -198,42 +205,46 @@ impl SyncSession {
         if head.gov.seq > newest || !is_known_epoch {
             return self.beyond(head.gov.seq, newest);
         }
-        let signed = batch.encode(|_| false);
-        if self.log_hash(home, head.gov.seq)? != Some(head.gov.hash) {
-            return Err(self.distrust(home, "a device was shown another log", &[&signed], now));
-        }
-        if self.contradicts(home, space, at, batch, checked)? {
-            return Err(self.distrust(home, "the chain is not the one that was signed", &[&signed], now));
-        }
         let stored =
             core_db::batch_hash(home.core_rows(), space, head.device, head.seq).map_err(HomeError::from)?;
-        match stored {
-            Some(hash) if hash == batch.hash() && head.device == own => return Ok(Found::Own(head.seq)),
+        let found = match stored {
+            Some(hash) if hash == batch.hash() && head.device == own => Found::Own(head.seq),
             Some(_) if head.device == own => {
                 return Err(SyncError::Refused(thicket_protocol::frame::Refusal::Fork));
             }
             Some(_) => return Err(SyncError::Protocol("a batch that came before, or another in its place")),
-            None => {}
-        }
-        let last = match checked.last.get(&head.device) {
-            Some(last) => Some(*last),
-            None => core_db::last_batch(home.core_rows(), space, head.device).map_err(HomeError::from)?,
+            None => {
+                let last = match checked.last.get(&head.device) {
+                    Some(last) => Some(*last),
+                    None => {
+                        core_db::last_batch(home.core_rows(), space, head.device).map_err(HomeError::from)?
+                    }
+                };
+                let (seq, prev) = last.unwrap_or((0, Hash::ZERO));
+                if head.seq != seq.saturating_add(1) || head.prev != prev {
+                    return Err(SyncError::Protocol("a device's batches do not follow each other"));
+                }
+                Found::New
+            }
         };
-        let (seq, prev) = last.unwrap_or((0, Hash::ZERO));
-        if head.seq != seq.saturating_add(1) || head.prev != prev {
-            return Err(SyncError::Protocol("a device's batches do not follow each other"));
+        let signed = || batch.encode(|_| false);
+        if self.log_hash(home, head.gov.seq)? != Some(head.gov.hash) {
+            return Err(self.distrust(home, "a device was shown another log", &[&signed()], now));
         }
-        Ok(Found::New)
+        if self.contradicts(home, space, at, batch, checked)? {
+            return Err(self.distrust(home, "the chain is not the one that was signed", &[&signed()], now));
+        }
+        Ok(found)
     }
 
     /// A batch that rests on more of the log than is here: the log is fetched, once a round. One that rests on nothing
     /// more is nobody's.
-    fn beyond(&self, theirs: u64, newest: u64) -> Result<Found, SyncError> {
-        if theirs > newest {
-            Ok(Found::Beyond)
-        } else {
-            Err(SyncError::Protocol("a batch by nobody of the team"))
+    fn beyond(&mut self, theirs: u64, newest: u64) -> Result<Found, SyncError> {
+        self.stuck_times += 1;
+        if theirs <= newest || self.stuck_times > STUCK_MAX {
+            return Err(SyncError::Protocol("a batch that rests on no log which the server shows"));
         }
+        Ok(Found::Beyond)
     }
 
     /// Whether a batch's place, or what its author had seen, contradicts what is signed or was read before.
@@ -263,9 +274,11 @@ impl SyncSession {
         if head.seen.incarnation != self.welcome()?.tips.body().incarnation {
             return Ok(false);
         }
-        // Nobody has seen what stands behind their own batch.
         let seen = head.seen.at;
-        if seen.pos >= at.pos || differs(root_of(space, seen.pos)?, seen.root) {
+        if seen.pos >= at.pos {
+            return Err(SyncError::Protocol("a batch stands before what its author had seen"));
+        }
+        if differs(root_of(space, seen.pos)?, seen.root) {
             return Ok(true);
         }
         let ledger = home.team().and_then(|team| team.ledger_of(&space)).unwrap_or(space);

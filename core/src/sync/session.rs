@@ -161,6 +161,8 @@ pub struct SyncSession {
     pub(super) targets: BTreeMap<SpaceId, Target>,
     /// Spaces that wait for the log.
     pub(super) stuck: BTreeSet<SpaceId>,
+    /// How often a batch rested on more of the log than was here.
+    pub(super) stuck_times: u32,
     pub(super) is_released: bool,
     pub(super) pushing: Option<Pushing>,
     pub(super) own_keys_left: Option<usize>,
@@ -229,6 +231,7 @@ impl SyncSession {
             seals_refused: BTreeSet::new(),
             targets: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            stuck_times: 0,
             is_released: false,
             pushing: None,
             own_keys_left: None,
@@ -277,8 +280,16 @@ impl SyncSession {
         if self.stage == Stage::Ended {
             return Ok(());
         }
-        let taken = self.take_frame(home, frame, now).and_then(|()| self.advance(home, now));
-        self.close(taken, now)
+        let waited = self.deadline_ms;
+        let taken = self.take_frame(home, frame, now);
+        let is_answer = !matches!(taken, Ok(false));
+        let taken = taken.and_then(|_| self.advance(home, now));
+        self.close(taken, now)?;
+        // A hint answers nothing: what was asked for is waited for as long as before.
+        if !is_answer && let Some(waited) = waited {
+            self.deadline_ms = self.deadline_ms.map(|_| waited);
+        }
+        Ok(())
     }
 
     /// Says that something was written into the home: a settled session sends it.
@@ -378,13 +389,14 @@ impl SyncSession {
         self.welcome.as_ref().ok_or(SyncError::Protocol("an answer before the welcome"))
     }
 
-    fn take_frame(&mut self, home: &mut Home, bytes: &[u8], now: Moment) -> Result<(), SyncError> {
+    /// Takes a frame, and says whether it was an answer.
+    fn take_frame(&mut self, home: &mut Home, bytes: &[u8], now: Moment) -> Result<bool, SyncError> {
         let reply: Reply =
             frame::decode(bytes).map_err(|_| SyncError::Protocol("a frame that cannot be read"))?;
         match reply {
             Reply::Changed(change) => {
                 self.take_hint(change);
-                return Ok(());
+                return Ok(false);
             }
             Reply::Draining => return Err(SyncError::Draining),
             Reply::Welcome { .. }
@@ -397,7 +409,7 @@ impl SyncSession {
             | Reply::Refused(_) => {}
         }
         let asked = self.asked.pop_front().ok_or(SyncError::Protocol("an answer to nothing"))?;
-        self.take_answer(home, asked, reply, now)
+        self.take_answer(home, asked, reply, now).map(|()| true)
     }
 
     fn take_answer(

@@ -135,9 +135,12 @@ async fn a_change_is_pushed_to_the_teams_other_connections() {
         let peer = Peer::Device { team: team.id(), key: phone.key };
         assert!(matches!(other.hello(peer, &phone).await, Reply::Welcome { .. }));
         assert_eq!(other.ask(&Request::Subscribe).await, Reply::Stored);
+        assert_eq!(wire.ask(&Request::Subscribe).await, Reply::Stored);
         let statement = phone.statement(team.id(), 1, team.head());
         assert_eq!(wire.ask(&Request::PutStatement(statement)).await, Reply::Stored);
         assert_eq!(other.next().await, Some(Reply::Changed(frame::Change::Keys)));
+        let next = wire.ask(&Request::PullGov { from: 1 }).await;
+        assert_eq!(next, Reply::Gov { entries: Vec::new(), more: false }, "who changed it is not told");
     })
     .await;
 }

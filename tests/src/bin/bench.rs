@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use thicket_core::body::NoteBody;
 use thicket_tests::measure::figures::{Figure, HEAD, median};
 use thicket_tests::measure::relay::Relay;
 use thicket_tests::measure::verbs::{self, Failure};
+use thicket_tests::measure::work::Work;
 use thicket_tests::measure::{parts, sides, small, work};
 
 /// How many notes the bytes on the wire and the parts of a note are measured with.
@@ -75,20 +77,13 @@ impl Sized {
     }
 
     /// One run, in a folder of its own.
-    fn run(&mut self, work: &[work::Work], bodies: &[thicket_core::body::NoteBody]) -> Result<(), Failure> {
+    fn run(&mut self, written: &Path, work: &[Work], bodies: &[NoteBody]) -> Result<(), Failure> {
         let folder = tempfile::tempdir()?;
         let dir = folder.path();
         let relay = Relay::start(dir.join("server"))?;
-        let run = sides::run(dir, &relay, work, bodies)?;
-        eprintln!(
-            "{} notes: written in {:.1} s, push {:.2} s beside {:.2}, pull {:.2} s beside {:.2}",
-            work.len(),
-            run.create_s,
-            run.push_s.0,
-            run.push_s.1,
-            run.pull_s.0,
-            run.pull_s.1
-        );
+        let run = sides::run(dir, &relay, written, work, bodies)?;
+        let ((push_s, push_bound_s), (pull_s, pull_bound_s)) = (run.push_s, run.pull_s);
+        eprintln!("push {push_s:.2} s beside {push_bound_s:.2}, pull {pull_s:.2} s beside {pull_bound_s:.2}");
         sides::add(&run, &mut self.push, &mut self.pull);
         self.index.thicket.push(run.fetched.index_s);
         self.memory.thicket.extend(run.fetched.pull_mb);
@@ -112,20 +107,31 @@ impl Sized {
     }
 }
 
+/// Writes a workload into a home, offline, from which every run begins.
+fn write(work: &[Work]) -> Result<tempfile::TempDir, Failure> {
+    let folder = tempfile::tempdir()?;
+    let (home, create_s) = verbs::create(folder.path(), work)?;
+    home.lock()?;
+    eprintln!("{} notes written in {create_s:.1} s", work.len());
+    Ok(folder)
+}
+
 fn measure(asked: &Asked) -> Result<(), Failure> {
     let mut figures = Vec::new();
     for n in &asked.sizes {
         let work = work::make(asked.seed, *n);
         let bodies = sides::bodies(&work)?;
+        let written = write(&work)?;
         let mut sized = Sized::new(*n);
         for _ in 0..asked.runs {
-            sized.run(&work, &bodies)?;
+            sized.run(written.path(), &work, &bodies)?;
         }
         figures.extend(sized.figures(*n));
     }
 
     let work = work::make(asked.seed, SAMPLE);
     let bodies = sides::bodies(&work)?;
+    let written = write(&work)?;
     let mut wire = [
         Figure::new(format!("bytes of a push of {SAMPLE} notes"), "B", 1.2),
         Figure::new(format!("bytes of a pull of {SAMPLE} notes"), "B", 1.2),
@@ -138,14 +144,13 @@ fn measure(asked: &Asked) -> Result<(), Failure> {
     for _ in 0..asked.runs {
         let folder = tempfile::tempdir()?;
         let dir = folder.path();
-        for (figure, (thicket, bound)) in wire.iter_mut().zip(sides::wire(dir, &work, &bodies)?) {
+        for (figure, (thicket, bound)) in wire.iter_mut().zip(sides::wire(dir, written.path(), &bodies)?) {
             figure.beside(thicket, bound);
         }
-        let relay = Relay::start(dir.join("other-server"))?;
-        for (figure, (thicket, bound)) in typing.iter_mut().zip(small::autosave(dir, &relay.url)?) {
+        for (figure, (thicket, bound)) in typing.iter_mut().zip(small::autosave(dir)?) {
             figure.beside(thicket, bound);
         }
-        let (count, slowest_ms) = small::search(dir, &relay.url, asked.diary.as_deref(), asked.seed)?;
+        let (count, slowest_ms) = small::search(dir, asked.diary.as_deref(), asked.seed)?;
         search.name = format!("search of {count} diary entries, slowest query");
         search.thicket.push(slowest_ms);
     }
@@ -173,7 +178,7 @@ fn measure(asked: &Asked) -> Result<(), Failure> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few million bytes")]
-fn mean_text(work: &[work::Work]) -> f64 {
+fn mean_text(work: &[Work]) -> f64 {
     median(&[work.iter().map(|one| one.edited().len()).sum::<usize>() as f64 / work.len() as f64])
 }
 
@@ -181,8 +186,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The reading device of a run is a process of its own.
     let done = match arguments.as_slice() {
-        [verb, dir] if verb == "fetch" => verbs::fetch(Path::new(dir))
-            .and_then(|fetched| Ok(println!("{}", serde_json::to_string(&fetched)?))),
+        [verb, dir] if verb == "fetch" => verbs::fetch(Path::new(dir)).and_then(|fetched| {
+            println!("{}", serde_json::to_string(&fetched)?);
+            Ok(())
+        }),
         arguments => Asked::read(arguments).and_then(|asked| measure(&asked)),
     };
     match done {

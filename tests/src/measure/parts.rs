@@ -294,8 +294,7 @@ fn core_rows(dir: &Path, sealed: &Sealed) -> Result<Part, Failure> {
 /// Making derived.db anew from a real home, and its search index.
 fn derived(dir: &Path, work: &[Work]) -> Result<[Part; 2], Failure> {
     let home = dir.join("home-of-parts");
-    let nowhere = "thicket://127.0.0.1:9/".to_owned() + &signer().public_key().to_string();
-    let (mut made, _) = verbs::create(&home, &nowhere.parse()?, work)?;
+    let (mut made, _) = verbs::create(&home, work)?;
     verbs::index_all(&mut made)?;
     made.lock()?;
     for name in ["derived.db", "derived.db-wal", "derived.db-shm"] {

@@ -11,6 +11,7 @@ use thicket_core::sheet::sha256;
 use thicket_core::text::{Layer, units};
 use thicket_core::time::Observed;
 use thicket_core::view::{EncodedView, Heads, Meta, Provenance};
+use thicket_protocol::address::ServerAddress;
 use thicket_protocol::ids::{DeviceId, MemberId};
 
 use super::bound;
@@ -77,28 +78,47 @@ pub struct Run {
     pub pull_s: (f64, f64),
     /// What the reading device measured of itself.
     pub fetched: Fetched,
-    /// Writing the notes offline, in seconds.
-    pub create_s: f64,
 }
 
-/// Pushes and pulls once, the bound first; the reader is a process of its own, so that its memory can be told. The homes
-/// stay in `dir`, as `a` and `b`.
-pub fn run(dir: &Path, relay: &Relay, work: &[Work], bodies: &[NoteBody]) -> Result<Run, Failure> {
+/// Pushes and pulls once, the bound first; the reader is a process of its own, so that its memory can be told. The writer
+/// is a copy of the home in `written`. The homes stay in `dir`, as `a` and `b`.
+pub fn run(
+    dir: &Path,
+    relay: &Relay,
+    written: &Path,
+    work: &[Work],
+    bodies: &[NoteBody],
+) -> Result<Run, Failure> {
     let bound = {
         let store = bound::Store::start(dir.join("bound.db"))?;
         bound::measure(store.address, dir, bodies)?
     };
-    let (a, b, share) = (dir.join("a"), dir.join("b"), dir.join("share"));
-    let pushed = verbs::push(&a, &share, &relay.url, work)?;
-    admit(&a, &b, &share)?;
+    let (a, b) = (dir.join("a"), dir.join("b"));
+    let push_s = push(dir, written, &relay.url, &mut || 0.0)?.0;
+    admit(&a, &b, &dir.join("share"))?;
     let fetched = fetch_apart(&b)?;
     check(&b, work)?;
-    Ok(Run {
-        push_s: (pushed.push_s, bound.push_s),
-        pull_s: (fetched.pull_s, bound.pull_s),
-        fetched,
-        create_s: pushed.create_s,
-    })
+    Ok(Run { push_s: (push_s, bound.push_s), pull_s: (fetched.pull_s, bound.pull_s), fetched })
+}
+
+/// Sends all that a copy of a home holds, and leaves an invite: how many seconds the sending took, and how much `count` went
+/// up by it.
+fn push(
+    dir: &Path,
+    written: &Path,
+    server: &ServerAddress,
+    count: &mut dyn FnMut() -> f64,
+) -> Result<(f64, f64), Failure> {
+    let a = dir.join("a");
+    verbs::copy(written, &a)?;
+    let mut home = verbs::open(&a)?;
+    home.use_server(server, verbs::now())?;
+    let began = count();
+    let push_s = verbs::send_all(&mut home)?;
+    let counted = count() - began;
+    verbs::invite(&mut home, &dir.join("share"))?;
+    home.lock()?;
+    Ok((push_s, counted))
 }
 
 fn admit(a: &Path, b: &Path, share: &Path) -> Result<(), Failure> {
@@ -128,7 +148,7 @@ fn check(b: &Path, work: &[Work]) -> Result<(), Failure> {
 }
 
 /// Bytes of UDP payload, both ways, of a push and of a pull: Thicket's and the bound's.
-pub fn wire(dir: &Path, work: &[Work], bodies: &[NoteBody]) -> Result<[(f64, f64); 2], Failure> {
+pub fn wire(dir: &Path, written: &Path, bodies: &[NoteBody]) -> Result<[(f64, f64); 2], Failure> {
     let bound = {
         let store = bound::Store::start(dir.join("bound.db"))?;
         let tap = Tap::before(store.address, false)?;
@@ -136,14 +156,9 @@ pub fn wire(dir: &Path, work: &[Work], bodies: &[NoteBody]) -> Result<[(f64, f64
     };
     let relay = Relay::start(dir.join("server"))?;
     let tap = Tap::before(relay.address, false)?;
-    let (a, b, share) = (dir.join("a"), dir.join("b"), dir.join("share"));
-    let (mut home, _) = verbs::create(&a, &relay.behind(tap.address), work)?;
-    let began = total(&tap);
-    verbs::send_all(&mut home)?;
-    let pushed = total(&tap) - began;
-    verbs::invite(&mut home, &share)?;
-    home.lock()?;
-    admit(&a, &b, &share)?;
+    let (_, pushed) = push(dir, written, &relay.behind(tap.address), &mut || total(&tap))?;
+    let (a, b) = (dir.join("a"), dir.join("b"));
+    admit(&a, &b, &dir.join("share"))?;
     let began = total(&tap);
     verbs::fetch(&b)?;
     Ok([(pushed, bound.0), (total(&tap) - began, bound.1)])
@@ -165,7 +180,7 @@ pub fn live(dir: &Path, work: &[Work], body: &NoteBody) -> Result<(f64, f64), Fa
     let (told, ready) = std::sync::mpsc::channel();
     let ours = std::thread::scope(|scope| -> Result<Vec<f64>, Failure> {
         let reads = scope.spawn(move || {
-            let ready = || drop(told.send(()));
+            let ready = || told.send(()).expect("who started it waits");
             verbs::live_b(&b, work, LIVE_EDITS, ready).map_err(|error| error.to_string())
         });
         if ready.recv().is_ok() {

@@ -13,7 +13,6 @@ use thicket_core::sync::{Errand, SyncEvent, SyncSession};
 use thicket_core::text::{Layer, Splice, units};
 use thicket_core::time::Observed;
 use thicket_core::view::Provenance;
-use thicket_protocol::address::ServerAddress;
 
 use super::figures::median;
 use super::verbs::{self, Failure};
@@ -84,11 +83,11 @@ pub fn idle(dir: &Path) -> Result<Idle, Failure> {
 
 /// Ten keystrokes in a note of 2,000 words: milliseconds until they survive a killed process, and until they survive a
 /// power cut, each beside one transaction of the same row in a plain database that is as durable.
-pub fn autosave(dir: &Path, server: &ServerAddress) -> Result<[(f64, f64); 2], Failure> {
+pub fn autosave(dir: &Path) -> Result<[(f64, f64); 2], Failure> {
     let words = super::work::make(7, 5).iter().map(|one| one.body.clone()).collect::<Vec<_>>().join(" ");
     let text = words.split_whitespace().take(TYPED_INTO_WORDS).collect::<Vec<_>>().join(" ");
     let long = Work { i: 0, id: "long".to_owned(), title: "Long".to_owned(), body: text, edits: Vec::new() };
-    let (mut home, _) = verbs::create(&dir.join("typing"), server, std::slice::from_ref(&long))?;
+    let (mut home, _) = verbs::create(&dir.join("typing"), std::slice::from_ref(&long))?;
     let note = verbs::note_id(&long);
     let mut ours = [Vec::new(), Vec::new()];
     for (is_synced, times) in [false, true].into_iter().zip(&mut ours) {
@@ -154,13 +153,8 @@ fn entries(diary: Option<&Path>, seed: u64) -> Result<Vec<Entry>, Failure> {
 
 /// Imports a diary, indexes it, and searches it: how many entries it has, and the milliseconds of the slowest of several
 /// queries, each the median of many.
-pub fn search(
-    dir: &Path,
-    server: &ServerAddress,
-    diary: Option<&Path>,
-    seed: u64,
-) -> Result<(usize, f64), Failure> {
-    let (mut home, _) = verbs::create(&dir.join("diary"), server, &[])?;
+pub fn search(dir: &Path, diary: Option<&Path>, seed: u64) -> Result<(usize, f64), Failure> {
+    let (mut home, _) = verbs::create(&dir.join("diary"), &[])?;
     let notebook = home.only_notebook()?;
     let mut notes = Vec::new();
     for entry in entries(diary, seed)? {

@@ -86,17 +86,18 @@ fn carry(front: &UdpSocket, server: SocketAddr, seen: &Arc<Seen>) {
         let Ok((length, from)) = front.recv_from(&mut buffer) else { continue };
         let datagram = &buffer[..length];
         seen.note(datagram, &seen.up);
-        if !backs.contains_key(&from) {
-            let (Ok(back), Ok(front)) = (UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)), front.try_clone()) else {
-                continue;
-            };
-            let back = Arc::new(back);
-            backs.insert(from, Arc::clone(&back));
-            let seen = Arc::clone(seen);
-            threads.push(thread::spawn(move || carry_back(&back, &front, from, &seen)));
-        }
+        let back = match backs.get(&from) {
+            Some(back) => back,
+            None => {
+                let back = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(Arc::new);
+                let (Ok(back), Ok(front)) = (back, front.try_clone()) else { continue };
+                let (told, seen) = (Arc::clone(&back), Arc::clone(seen));
+                threads.push(thread::spawn(move || carry_back(&told, &front, from, &seen)));
+                backs.entry(from).or_insert(back)
+            }
+        };
         // A datagram that is lost is QUIC's to send again.
-        let _ = backs[&from].send_to(datagram, server);
+        let _ = back.send_to(datagram, server);
     }
     threads.into_iter().for_each(|thread| drop(thread.join()));
 }

@@ -99,6 +99,18 @@ fn wrapping(dir: &Path) -> Result<Wrapping<'static>, Failure> {
     Ok(Wrapping::Key(WrappingKey::from_bytes(key)))
 }
 
+/// Copies the home of one folder into another, with its key.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let (home, copy) = (home_folder(from), home_folder(to));
+    fs::create_dir_all(&copy)?;
+    fs::copy(from.join("key"), to.join("key"))?;
+    for file in fs::read_dir(home)? {
+        let file = file?;
+        fs::copy(file.path(), copy.join(file.file_name()))?;
+    }
+    Ok(())
+}
+
 /// Opens the home of a workload's folder.
 pub fn open(dir: &Path) -> Result<Home, Failure> {
     Ok(Home::open(&home_folder(dir), wrapping(dir)?, now(), Box::new(SystemEntropy::new()))?)
@@ -112,8 +124,8 @@ fn sync(
     run(home, errand, &Limits::default(), &now, on_event)
 }
 
-/// Makes a home with the notes in it, offline, and tells how long that took.
-pub fn create(dir: &Path, server: &ServerAddress, work: &[Work]) -> Result<(Home, f64), Failure> {
+/// Makes a home with the notes in it, offline and with no server set, and tells how many seconds that took.
+pub fn create(dir: &Path, work: &[Work]) -> Result<(Home, f64), Failure> {
     let founding = Founding {
         team: name("Workload"),
         member: name("Ada"),
@@ -123,7 +135,6 @@ pub fn create(dir: &Path, server: &ServerAddress, work: &[Work]) -> Result<(Home
     };
     let (mut home, founded) =
         Home::init(&home_folder(dir), wrapping(dir)?, &founding, now(), Box::new(SystemEntropy::new()))?;
-    home.use_server(server, now())?;
     let began = Instant::now();
     for one in work {
         let note = note_id(one);
@@ -153,7 +164,8 @@ pub fn create(dir: &Path, server: &ServerAddress, work: &[Work]) -> Result<(Home
 
 /// A: makes a home, writes the notes offline, then connects and sends all; leaves an invite for B.
 pub fn push(dir: &Path, share: &Path, server: &ServerAddress, work: &[Work]) -> Result<Pushed, Failure> {
-    let (mut home, create_s) = create(dir, server, work)?;
+    let (mut home, create_s) = create(dir, work)?;
+    home.use_server(server, now())?;
     let push_s = send_all(&mut home)?;
     invite(&mut home, share)?;
     home.lock()?;

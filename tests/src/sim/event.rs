@@ -2,6 +2,7 @@
 
 /// One thing that happens; numbers are taken modulo what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each sentence says what the numbers of its event choose")]
 pub enum Event {
     /// Somebody adds a participant.
     AddParticipant { device: u8 },

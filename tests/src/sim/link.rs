@@ -11,7 +11,7 @@ use super::relay::Relay;
 
 /// A connection of one device.
 #[derive(Debug)]
-pub struct Link {
+pub(super) struct Link {
     session: SyncSession,
     server: ServerSession,
     exporter: [u8; 32],
@@ -21,18 +21,18 @@ pub struct Link {
 
 /// What came of carrying frames.
 #[derive(Debug, Default)]
-pub struct Carried {
+pub(super) struct Carried {
     /// Frames that moved.
-    pub frames: usize,
+    pub(super) frames: usize,
     /// What the device's session told.
-    pub events: Vec<SyncEvent>,
+    pub(super) events: Vec<SyncEvent>,
     /// What the server's other sessions are to be told.
-    pub hints: Vec<Hint>,
+    pub(super) hints: Vec<Hint>,
 }
 
 impl Link {
     /// Connects.
-    pub fn connect(
+    pub(super) fn connect(
         home: &mut Home,
         errand: Errand,
         exporter: [u8; 32],
@@ -45,7 +45,7 @@ impl Link {
     }
 
     /// Moves up to `frames` frames, by turns up and down.
-    pub fn carry(
+    pub(super) fn carry(
         &mut self,
         home: &mut Home,
         relay: &mut Relay,
@@ -83,17 +83,17 @@ impl Link {
     }
 
     /// Tells the device that something was written.
-    pub fn written(&mut self, home: &mut Home, now: Moment) -> Result<(), SyncError> {
+    pub(super) fn written(&mut self, home: &mut Home, now: Moment) -> Result<(), SyncError> {
         self.session.handle_written(home, now)
     }
 
     /// Tells this connection's server session what another one changed.
-    pub fn hint(&mut self, hint: &Hint) {
+    pub(super) fn hint(&mut self, hint: &Hint) {
         self.server.handle_hint(hint);
     }
 
     /// The connection is gone; what the device had sent still arrives, or does not.
-    pub fn cut(mut self, arrives: bool, relay: &mut Relay, server_now_ms: i64) -> Vec<Hint> {
+    pub(super) fn cut(mut self, arrives: bool, relay: &mut Relay, server_now_ms: i64) -> Vec<Hint> {
         let mut hints = Vec::new();
         if arrives {
             for frame in std::mem::take(&mut self.up) {
@@ -104,7 +104,7 @@ impl Link {
     }
 
     /// Something that no honest network does to a stream happens to a frame under way.
-    pub fn garble(&mut self, how: u8) {
+    pub(super) fn garble(&mut self, how: u8) {
         let queue = if how.is_multiple_of(2) { &mut self.up } else { &mut self.down };
         match (how / 2) % 4 {
             0 => {

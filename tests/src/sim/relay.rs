@@ -10,7 +10,7 @@ use super::dice::Dice;
 
 /// A server and its folder.
 #[derive(Debug)]
-pub struct Relay {
+pub(super) struct Relay {
     folder: TempDir,
     store: Option<Store>,
     dice: Dice,
@@ -18,24 +18,24 @@ pub struct Relay {
 
 impl Relay {
     /// Starts a server on an empty folder.
-    pub fn start(mut dice: Dice) -> Self {
+    pub(super) fn start(mut dice: Dice) -> Self {
         let folder = super::folder();
         let store = Some(open(folder.path(), &mut dice));
         Self { folder, store, dice }
     }
 
     /// Where its data lie.
-    pub fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
     /// Its address; nobody connects to it.
-    pub fn address(&self) -> ServerAddress {
+    pub(super) fn address(&self) -> ServerAddress {
         ServerAddress { host: "relay.example".to_owned(), port: 1, key: self.store_ref().public_key() }
     }
 
     /// Lets a session take a frame, and answers with what others are to be told.
-    pub fn handle(
+    pub(super) fn handle(
         &mut self,
         session: &mut ServerSession,
         frame: &[u8],
@@ -48,12 +48,12 @@ impl Relay {
     }
 
     /// What a session has to send next.
-    pub fn transmit(&mut self, session: &mut ServerSession) -> Option<Vec<u8>> {
+    pub(super) fn transmit(&mut self, session: &mut ServerSession) -> Option<Vec<u8>> {
         session.poll_transmit(self.store.as_mut().expect("the server runs"))
     }
 
     /// The process dies, and another begins on the same folder; every session is gone.
-    pub fn die(&mut self) {
+    pub(super) fn die(&mut self) {
         drop(self.store.take());
         self.store = Some(open(self.folder.path(), &mut self.dice));
     }

@@ -6,3 +6,4 @@ mod house;
 mod quic;
 mod sim;
 mod sources;
+mod sync;

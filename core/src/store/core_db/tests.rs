@@ -8,6 +8,7 @@ use thicket_protocol::ids::{DeviceId, DocTag, Hash, Incarnation, KeyId, Salt, Sp
 use thicket_protocol::record::{Batch, ChainPoint, GovPoint, Head, Item, ItemKind, Seen, body_hash};
 use thicket_protocol::sign::{SUITE, Signer, VERSION};
 
+use super::anew::seal_anew;
 use super::*;
 use crate::ids::GenerationId;
 use crate::secret::VaultKey;

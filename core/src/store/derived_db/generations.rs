@@ -246,6 +246,10 @@ pub(crate) fn set_shown(
 
 /// Takes a generation out, its parts and its words in the index too. The words leave the file with the next
 /// [`super::Database::checkpoint`].
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "a shred calls it, and it is held to its promise before there is one")
+)]
 pub(crate) fn remove_generation(tx: &Transaction<'_>, generation: GenerationId) -> Result<(), StoreError> {
     let name = generation.as_bytes();
     DERIVED.run(tx, "DELETE FROM parts WHERE generation = ?1", [name])?;

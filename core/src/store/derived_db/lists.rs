@@ -8,7 +8,7 @@ use super::DERIVED;
 use super::generations::{read_status, status_number};
 use crate::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use crate::store::StoreError;
-use crate::store::statements::{limit as limit_of, read_cbor, read_number};
+use crate::store::statements::{limit as limit_of, read_cbor};
 use crate::time::Observed;
 use crate::vocabulary::StampStatus;
 
@@ -96,13 +96,6 @@ pub(super) fn list_filter(wanted: &Wanted, after: Option<After>) -> Filter {
 
 pub(super) fn list_sql(filter: &Filter) -> String {
     format!("SELECT {} FROM generations g WHERE {} ORDER BY g.place LIMIT ?", ListRow::COLUMNS, filter.sql)
-}
-
-/// Counts the shown notes that a list would have, page after page.
-pub(crate) fn count(db: &Connection, wanted: &Wanted) -> Result<u64, StoreError> {
-    let filter = Filter::of(wanted);
-    let sql = format!("SELECT count(*) FROM generations g WHERE {}", filter.sql);
-    DERIVED.one(db, &sql, params_from_iter(filter.params), |row| read_number(row, 0))
 }
 
 /// Bytes that sort as a list does: the complement of the observation's and of the recording's, then the note.
