@@ -112,7 +112,13 @@ impl Participant {
         match self {
             Self::Add { pseudonym, real_name, kind, age, gender } => desk.with_home(|home| {
                 let notebook = desk.notebook(home)?;
-                let new = NewParticipant { pseudonym: pseudonym.clone(), kind, age, gender, real_name: real_name.clone() };
+                let new = NewParticipant {
+                    pseudonym: pseudonym.clone(),
+                    kind,
+                    age,
+                    gender,
+                    real_name: real_name.clone(),
+                };
                 let id = home.add_participant(&notebook, new, now())?;
                 let says = format!(
                     "{pseudonym} ({kind}) can be written about now, as @{{{pseudonym}}}. Id {}.",

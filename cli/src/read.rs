@@ -219,7 +219,8 @@ impl List {
             let notebook = desk.notebook(home)?;
             let participant =
                 self.participant.as_deref().map(|who| desk::participant(home, &notebook, who)).transpose()?;
-            let encounter = self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
+            let encounter =
+                self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
             let wanted = NotesWanted {
                 notebook: Some(notebook),
                 participant,

@@ -175,8 +175,11 @@ impl Killer {
         for _ in 0..times {
             let (title, text) = self.one();
             let file = bench.file("text", &text);
-            let ran =
-                self.strike(&home, span, &["note", "write", "--no-people", "--title", &title, "--file", &file]);
+            let ran = self.strike(
+                &home,
+                span,
+                &["note", "write", "--no-people", "--title", &title, "--file", &file],
+            );
             let now = home.ids();
             let new: Vec<&String> = now.iter().filter(|id| !known.contains(id)).collect();
             assert!(known.iter().all(|id| now.contains(id)), "a note is lost");
@@ -242,7 +245,11 @@ impl Killer {
             assert!(before.iter().all(|id| now.contains(id)), "a note is lost");
             let there = now.len() - before.len();
             if let Some(printed) = ran.printed() {
-                assert_eq!((number_of(&printed["imported"]), there), (IMPORTED as u64, IMPORTED), "{printed}");
+                assert_eq!(
+                    (number_of(&printed["imported"]), there),
+                    (IMPORTED as u64, IMPORTED),
+                    "{printed}"
+                );
             } else {
                 self.tally.unsaid += usize::from(there > 0);
             }

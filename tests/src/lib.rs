@@ -3,6 +3,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "tests index what they made")]
 
+pub mod canary;
 pub mod kills;
 pub mod measure;
 pub mod process;

@@ -118,7 +118,9 @@ impl Bench {
     pub fn home(&self, name: &str) -> Home {
         let passphrase = self.path(&format!("{name}.passphrase"));
         fs::write(&passphrase, format!("{PASSPHRASE}\n")).expect("written");
-        Home { folder: self.path(name), passphrase, scratch: self.folder.path().to_owned() }
+        let scratch = self.path("tmp");
+        fs::create_dir_all(&scratch).expect("made");
+        Home { folder: self.path(name), passphrase, scratch }
     }
 
     /// A new home of a member of that name, alone in its team.
@@ -358,8 +360,17 @@ impl Ran {
     #[track_caller]
     pub fn failure(&self, code: i32) -> Value {
         const KINDS: [&str; 11] = [
-            "bug", "usage", "not_found", "locked", "refused", "damaged", "offline", "distrust", "busy",
-            "storage", "conflict",
+            "bug",
+            "usage",
+            "not_found",
+            "locked",
+            "refused",
+            "damaged",
+            "offline",
+            "distrust",
+            "busy",
+            "storage",
+            "conflict",
         ];
         assert_eq!(self.code, Some(code), "{} {}", self.stdout, self.stderr);
         let said: Value = serde_json::from_str(&self.stderr)
@@ -447,6 +458,11 @@ impl Server {
     /// Its URL at another port, with the same key: what stands in between there.
     pub fn url_at(&self, port: u16) -> String {
         ServerAddress { port, ..self.address() }.to_string()
+    }
+
+    /// Its process's id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     /// Tells whether the process is still there.

@@ -77,7 +77,8 @@ impl Said {
         desk.with_home(|home| {
             let notebook = desk.notebook(home)?;
             let participant = desk::participant(home, &notebook, &self.participant)?;
-            let encounter = self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
+            let encounter =
+                self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
             let activities = self.activity.map_or(Activities::All, Activities::one);
             let at = self.at.unwrap_or_else(just_now);
             let event = NewEvent { participant, at, actor: self.actor, act: act(activities, encounter) };

@@ -18,8 +18,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let only = value("--only");
-    let targets: Vec<Target> =
-        Target::ALL.into_iter().filter(|target| only.as_ref().is_none_or(|only| only == target.name())).collect();
+    let targets: Vec<Target> = Target::ALL
+        .into_iter()
+        .filter(|target| only.as_ref().is_none_or(|only| only == target.name()))
+        .collect();
     if targets.is_empty() {
         eprintln!("kills: --only takes one of {:?}", Target::ALL.map(Target::name));
         return ExitCode::from(2);

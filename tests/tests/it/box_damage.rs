@@ -92,7 +92,8 @@ fn a_wrong_passphrase_is_locked_and_changes_no_byte() {
     let home = bench.founded("sam");
     let before = files(&home.folder);
     let other = home.with_passphrase(&format!("{PASSPHRASE} "));
-    for args in [&["status"][..], &["note", "list"], &["verify"], &["sync"], &["note", "write", "--no-people", "-"]]
+    for args in
+        [&["status"][..], &["note", "list"], &["verify"], &["sync"], &["note", "write", "--no-people", "-"]]
     {
         other.fails(4, args);
     }
@@ -105,8 +106,14 @@ fn one_damaged_ring_heals_from_the_other_and_two_are_told() {
     let bench = Bench::new();
     let home = bench.founded("sam");
     let (ring, copy) = (home.folder.join("ring"), home.folder.join("ring.copy"));
-    let damages =
-        [Damage::Flip(5), Damage::Flip(500), Damage::Flip(999), Damage::Cut(500), Damage::Empty, Damage::Missing];
+    let damages = [
+        Damage::Flip(5),
+        Damage::Flip(500),
+        Damage::Flip(999),
+        Damage::Cut(500),
+        Damage::Empty,
+        Damage::Missing,
+    ];
     for damage in damages {
         for (hit, whole) in [(&ring, &copy), (&copy, &ring)] {
             damage.to(hit);
@@ -178,14 +185,16 @@ fn a_damaged_read_model_changes_no_answer() {
     let before = files(&home.folder);
     let known = answers(&home);
     let derived = home.folder.join("derived.db");
-    let mut damages = vec![Damage::Missing, Damage::Empty, Damage::Garbage, Damage::Cut(500), Damage::Flip(2)];
+    let mut damages =
+        vec![Damage::Missing, Damage::Empty, Damage::Garbage, Damage::Cut(500), Damage::Flip(2)];
     damages.extend((30..1_000).step_by(97).map(Damage::Flip));
     for damage in damages {
         damage.to(&derived);
         assert_eq!(answers(&home), known, "{damage:?}");
         put_back(&home.folder, &before);
     }
-    fs::write(home.folder.join("derived.db-wal"), b"no log at all, but long enough for a header of one").expect("written");
+    fs::write(home.folder.join("derived.db-wal"), b"no log at all, but long enough for a header of one")
+        .expect("written");
     assert_eq!(answers(&home), known);
     // Writing and verifying meet damage as reading does.
     Damage::Flip(400).to(&derived);
@@ -201,8 +210,9 @@ fn a_damaged_read_model_changes_no_answer() {
 fn killed_in_mid_write(bench: &Bench) -> (Home, PathBuf) {
     let home = written(bench, 5);
     let log = home.folder.join("core.db-wal");
-    let lines: String =
-        (0..3_000).map(|at| format!("{}\n", json!({ "date": "1661-01-01", "text": format!("late {at}") }))).collect();
+    let lines: String = (0..3_000)
+        .map(|at| format!("{}\n", json!({ "date": "1661-01-01", "text": format!("late {at}") })))
+        .collect();
     let file = bench.file("late.jsonl", lines);
     let mut import = home.command(&["import", &file, "--no-people"]);
     let mut child = import.stdout(Stdio::null()).spawn().expect("the command starts");
@@ -252,7 +262,10 @@ fn a_log_that_is_torn_anywhere_opens_with_whole_notes() {
         drop(file);
         home.verify();
         let notes = home.notes();
-        assert!(notes.len() >= 5 && notes.iter().all(|note| note.title.starts_with("note") || note.text.starts_with("late ")));
+        assert!(
+            notes.len() >= 5
+                && notes.iter().all(|note| note.title.starts_with("note") || note.text.starts_with("late "))
+        );
         put_back(&home.folder, &before);
     }
 }
@@ -265,7 +278,8 @@ fn a_home_that_is_in_use_is_waited_for_two_seconds() {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
         let now = Moment::new(i64::try_from(since.as_millis()).expect("a time"), 0).expect("a moment");
         let wrapping = Wrapping::Passphrase(PASSPHRASE, KdfCost::default());
-        thicket_core::home::Home::open(&home.folder, wrapping, now, Box::new(SystemEntropy::new())).expect("opens")
+        thicket_core::home::Home::open(&home.folder, wrapping, now, Box::new(SystemEntropy::new()))
+            .expect("opens")
     };
     let held = open();
     let began = Instant::now();

@@ -16,7 +16,9 @@ fn can_mount() -> bool {
     let done = Command::new("unshare").args(try_it).stderr(Stdio::null()).status();
     let can = done.is_ok_and(|status| status.success());
     if !can {
-        eprintln!("SKIPPED: a full disk was not tried, because this machine lets no process mount a file system of its own");
+        eprintln!(
+            "SKIPPED: a full disk was not tried, because this machine lets no process mount a file system of its own"
+        );
     }
     can
 }
@@ -184,7 +186,8 @@ fn a_folder_that_cannot_be_written_to_is_told_and_left_alone() {
     home.write("before", "acknowledged before");
     let program = bench.path("thicket");
     fs::copy(home.command(&[]).get_program(), &program).expect("copied");
-    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    let mode =
+        |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
     let all = || fs::read_dir(&home.folder).expect("there").map(|entry| entry.expect("read").path());
     mode(&bench.path(""), 0o755);
     let before: Vec<_> = all().map(|path| (path.clone(), fs::read(path).expect("read"))).collect();
