@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::measure::work;
-use crate::process::{Bench, Home, NoteRead, Ran, number_of, text_of};
+use crate::process::{Bench, Home, NoteRead, Ran, let_it_work, number_of, text_of};
 use crate::sim::Dice;
 
 /// Notes of an import that is killed: more than it saves at a time, so that it can be cut between two saves.
@@ -212,7 +212,7 @@ impl Killer {
             let after = self.one();
             bench.file("text", &after.1);
             let ran = self.strike(&home, span, &edit_of(&note, &after.0, &file));
-            assert_eq!(home.ids(), [note.clone()]);
+            assert_eq!(home.ids(), std::slice::from_ref(&note));
             let shown = home.ok(&["note", "show", &note]);
             let now = (text_of(&shown["title"]), text_of(&shown["text"]));
             if ran.printed().is_some() {
@@ -309,7 +309,7 @@ impl Killer {
                 sam.sync();
             }
             let child = syncs.command(&["sync"]).spawn().expect("the command starts");
-            std::thread::sleep(span.draw(&mut self.dice));
+            let_it_work(span.draw(&mut self.dice));
             let log = server.kill();
             // A server that is there again tells devices at once that it has forgotten their connections.
             server.start_again();

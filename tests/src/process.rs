@@ -145,6 +145,12 @@ impl Bench {
     }
 }
 
+/// Lets other processes work for a while.
+#[expect(clippy::disallowed_methods, reason = "a process at work tells nobody how far it is")]
+pub fn let_it_work(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A path as an argument.
 pub fn path_text(path: &Path) -> String {
     path.to_str().expect("a path of ours").to_owned()
@@ -253,7 +259,7 @@ impl Home {
         let mut child = self.command(args).spawn().expect("the command starts");
         let began = Instant::now();
         while began.elapsed() < after && child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            std::thread::sleep(Duration::from_millis(1).min(after));
+            let_it_work(Duration::from_millis(1).min(after));
         }
         child.kill().expect("killed, or over already");
         Ran::wait(child)
@@ -407,7 +413,7 @@ impl Server {
             match Self::try_start(folder, port) {
                 Ok(server) => return server,
                 Err((Some(9), _)) if began.elapsed() < PORT_WAIT => {
-                    std::thread::sleep(Duration::from_millis(50));
+                    let_it_work(Duration::from_millis(50));
                 }
                 Err((code, said)) => panic!("the server ended with {code:?}: {said}"),
             }

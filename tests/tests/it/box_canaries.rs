@@ -1,5 +1,7 @@
 //! What was typed is found in no file of a home or of the server, in no log and in no traffic, at rest and after a kill.
 
+#![allow(clippy::indexing_slicing, reason = "tests index JSON by its names")]
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use thicket_tests::canary::Canaries;
 use thicket_tests::measure::tap::Tap;
-use thicket_tests::process::{Bench, Home, Ran, text_of};
+use thicket_tests::process::{Bench, Home, Ran, let_it_work, text_of};
 
 const WORDS: [&str; 15] = [
     "qteamzebra71",
@@ -154,7 +156,7 @@ fn nothing_that_was_typed_is_found_in_files_logs_or_traffic_even_after_kills() {
             search.files();
         }
         let syncs = sam.command(&["sync", "--timeout", "20s"]).spawn().expect("the command starts");
-        std::thread::sleep(Duration::from_millis(200));
+        let_it_work(Duration::from_millis(200));
         search.canaries.none_in("the server's log", server.kill().as_bytes());
         search.files();
         server.start_again();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use thicket_core::entropy::SystemEntropy;
 use thicket_core::ring::{KdfCost, Wrapping};
 use thicket_core::time::Moment;
-use thicket_tests::process::{Bench, Home, PASSPHRASE, Ran, text_of};
+use thicket_tests::process::{Bench, Home, PASSPHRASE, Ran, let_it_work, text_of};
 use thicket_tests::sim::Dice;
 
 /// How a file is damaged.
@@ -286,7 +286,7 @@ fn a_home_that_is_in_use_is_waited_for_two_seconds() {
     home.fails(9, &["note", "list"]);
     assert!(began.elapsed() >= Duration::from_secs(2), "it did not wait: {:?}", began.elapsed());
     let waits = home.command(&["note", "list"]).spawn().expect("the command starts");
-    std::thread::sleep(Duration::from_millis(300));
+    let_it_work(Duration::from_millis(300));
     held.lock().expect("it closes");
     Ran::wait(waits).ok();
     // A process that was killed holds nothing.

@@ -8,7 +8,7 @@ use serde_json::json;
 use thicket_tests::measure::work;
 use thicket_tests::process::{Bench, NoteRead, number_of};
 
-const ENTRIES: u64 = 100;
+const ENTRIES: usize = 100;
 
 /// The day that lies so many days behind 1660-01-01, in the calendar of ISO 8601.
 fn day(mut days: u64) -> String {
@@ -34,7 +34,7 @@ fn an_imported_diary_reads_the_same_on_a_second_members_device() {
     let sam = bench.home("sam");
     sam.ok(&["init", "--member", "sam", "--notebook", "Diary", "--server", &server.url]);
     let entries: BTreeMap<String, String> = (0..)
-        .zip(work::make(1660, ENTRIES as usize))
+        .zip(work::make(1660, ENTRIES))
         // From the seventeenth century into the twentieth, leap days among them.
         .map(|(at, work)| (day(59 + at * 1_000), format!("Entry {at}. {}", work.body)))
         .collect();
@@ -42,7 +42,7 @@ fn an_imported_diary_reads_the_same_on_a_second_members_device() {
     let lines: String =
         entries.iter().map(|(date, text)| format!("{}\n", json!({ "date": date, "text": text }))).collect();
     let file = bench.file("diary.jsonl", lines);
-    for (new, old) in [(ENTRIES, 0), (0, ENTRIES)] {
+    for (new, old) in [(ENTRIES as u64, 0), (0, ENTRIES as u64)] {
         let result = sam.ok(&["import", &file, "--no-people"]);
         assert_eq!([&result["imported"], &result["skipped"]].map(number_of), [new, old]);
     }

@@ -1,5 +1,6 @@
 //! A full disk and a folder that nobody may write to, met by the real programs.
 
+#![allow(clippy::indexing_slicing, reason = "tests index JSON by its names")]
 #![allow(clippy::print_stderr, reason = "a machine that cannot run a test has to say so")]
 
 use std::fs;
@@ -67,11 +68,12 @@ fn a_full_disk_is_told_and_loses_nothing_that_was_acknowledged() {
     if !can_mount() {
         return;
     }
-    const LINES: u64 = 2_000;
+    const NOTES: usize = 2_000;
+    const LINES: u64 = NOTES as u64;
     let bench = Bench::new();
     let home = bench.founded("sam");
     home.write("before", "acknowledged before");
-    let file = bench.file("many.jsonl", lines(2_000));
+    let file = bench.file("many.jsonl", lines(NOTES));
     let script = "cp -a \"$HOME_BEFORE\" \"$DISK/home\"
         run full import \"$OUT/many.jsonl\" --no-people
         dd if=/dev/zero of=\"$DISK/filler\" bs=1k 2>/dev/null
@@ -107,7 +109,7 @@ fn a_full_disk_is_told_and_loses_nothing_that_was_acknowledged() {
     let after = home.copied_to(bench.path("home-after"));
     let notes = after.notes();
     assert!(notes.iter().any(|note| note.title == "before" && note.text == "acknowledged before"));
-    let wanted = LINES as usize + 1 + usize::from(late.code == Some(0));
+    let wanted = NOTES + 1 + usize::from(late.code == Some(0));
     assert_eq!(notes.len(), wanted);
     drop(file);
 }

@@ -1,7 +1,7 @@
 //! The server and who speaks to it: noise and malice over real QUIC, another key at its address, no server, and invites
 //! that are wrong in each way.
 
-#![allow(clippy::indexing_slicing, reason = "tests index what they made")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests index what they made")]
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -19,7 +19,7 @@ use thicket_client::link::connect;
 use thicket_protocol::address::{InviteCode, ServerAddress};
 use thicket_protocol::frame::{self, ALPN, Request};
 use thicket_protocol::limits::FRAME_BYTES_MAX;
-use thicket_tests::process::{Bench, Home, Server, number_of, text_of};
+use thicket_tests::process::{Bench, Home, Server, let_it_work, number_of, text_of};
 use thicket_tests::sim::Dice;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -325,7 +325,7 @@ fn an_invite_that_is_mistyped_unknown_expired_or_used_lets_nobody_in_and_leaves_
     let elsewhere = InviteCode { server: other.address(), ..known };
     join(&elsewhere.to_string()).failure(3);
 
-    std::thread::sleep(expires.saturating_duration_since(Instant::now()));
+    let_it_work(expires.saturating_duration_since(Instant::now()));
     let said = join(&short).failure(5);
     assert!(!text_of(&said["hint"]).is_empty());
     // The folder is as free as before, and the code is read however it is typed.
