@@ -23,6 +23,10 @@ const HOME_KILLS: usize = 10;
 /// What is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// `thicket init`.
+    Init,
+    /// `thicket join`.
+    Join,
     /// `thicket note write`.
     Write,
     /// `thicket note edit`.
@@ -37,11 +41,14 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Write, Self::Edit, Self::Import, Self::Sync, Self::Server];
+    pub const ALL: [Self; 7] =
+        [Self::Init, Self::Join, Self::Write, Self::Edit, Self::Import, Self::Sync, Self::Server];
 
     /// How it is called on a command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Init => "init",
+            Self::Join => "join",
             Self::Write => "write",
             Self::Edit => "edit",
             Self::Import => "import",
@@ -82,6 +89,8 @@ pub fn kill(target: Target, times: usize, seed: u64) -> Tally {
     while left > 0 {
         let now = left.min(HOME_KILLS);
         match target {
+            Target::Init => killer.inits(now),
+            Target::Join => killer.joins(now),
             Target::Write => killer.writes(now),
             Target::Edit => killer.edits(now),
             Target::Import => killer.imports(now),
@@ -164,6 +173,57 @@ impl Killer {
             ran.ok();
         }
         ran
+    }
+
+    /// A home is there, whole, or may be made as if nothing had been tried.
+    fn inits(&mut self, times: usize) {
+        let bench = Bench::new();
+        let init = ["init", "--member", "sam", "--notebook", "Visits"];
+        let whole = timed(|| drop(bench.home("first").ok(&init)));
+        let span = Span { opening: Duration::ZERO, whole };
+        for at in 0..times {
+            let home = bench.home(&format!("home{at}"));
+            let ran = self.strike(&home, span, &init);
+            let again = home.run(&init);
+            if ran.printed().is_some() || again.code != Some(0) {
+                // There is a home already: the one that was told of, or one whose making had come to its end.
+                again.failure(11);
+                self.tally.unsaid += usize::from(ran.printed().is_none());
+            }
+            home.write("first", "the first note");
+            home.verify();
+        }
+    }
+
+    /// Whoever runs it again is in the team, once.
+    fn joins(&mut self, times: usize) {
+        let bench = Bench::new();
+        let server = bench.server("server");
+        let sam = bench.home("sam");
+        sam.ok(&["init", "--member", "sam", "--server", &server.url]);
+        let invite = || text_of(&sam.ok(&["invite"])["code"]);
+        let code = invite();
+        let whole = timed(|| drop(bench.home("first").ok(&["join", &code, "--member", "first"])));
+        let span = Span { opening: Duration::ZERO, whole };
+        for at in 0..times {
+            let (name, code) = (format!("member{at}"), invite());
+            let home = bench.home(&name);
+            let join = ["join", code.as_str(), "--member", name.as_str()];
+            let ran = self.strike(&home, span, &join);
+            let again = home.run(&join);
+            if again.code != Some(0) {
+                again.failure(11);
+                self.tally.unsaid += usize::from(ran.printed().is_none());
+            }
+            sam.sync();
+            home.sync();
+            sam.sync();
+            home.verify();
+            let status = sam.ok(&["status"]);
+            let devices = status["devices"].as_array().expect("a list");
+            let named = devices.iter().filter(|device| device["member_name"] == name.as_str()).count();
+            assert_eq!((devices.len(), named), (at + 3, 1), "{status}");
+        }
     }
 
     fn writes(&mut self, times: usize) {

@@ -12,6 +12,16 @@ fn check(target: Target, seed: u64) -> Tally {
 }
 
 #[test]
+fn a_killed_init_leaves_a_whole_home_or_a_folder_for_the_next() {
+    check(Target::Init, 9);
+}
+
+#[test]
+fn a_killed_join_goes_on_when_it_is_run_again() {
+    check(Target::Join, 10);
+}
+
+#[test]
 fn a_killed_note_write_leaves_a_whole_note_or_none() {
     check(Target::Write, 11);
 }
