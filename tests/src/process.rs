@@ -135,10 +135,10 @@ impl Bench {
         Server::start(&self.path(name), 0)
     }
 
-    /// Two members of one team whose devices hold all keys.
-    pub fn team(&self, server: &Server) -> (Home, Home) {
+    /// Two members of one team whose devices hold all keys, and the URL of their server.
+    pub fn team(&self, server: &str) -> (Home, Home) {
         let sam = self.home("sam");
-        sam.ok(&["init", "--member", "sam", "--notebook", "Visits", "--server", &server.url]);
+        sam.ok(&["init", "--member", "sam", "--notebook", "Visits", "--server", server]);
         let abby = self.home("abby");
         sam.admit(&abby, "abby");
         (sam, abby)

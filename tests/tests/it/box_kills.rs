@@ -1,14 +1,14 @@
 //! The programs, killed at random moments: a few times here, as often as wanted with `cargo xtask kills --times N`.
 
-use thicket_tests::kills::{Tally, Target, kill};
+use thicket_tests::kills::{Target, kill};
 
 /// How often each is killed here.
 const TIMES: usize = 5;
 
-fn check(target: Target, seed: u64) -> Tally {
-    let tally = kill(target, TIMES, seed);
-    assert!(tally.at_work > 0, "nothing was killed at work: {tally:?}");
-    tally
+/// Kills until at least one kill came while there was work: how long that takes depends on what else the machine does.
+fn check(target: Target, seed: u64) {
+    let was_at_work = |round: u64| kill(target, TIMES, seed + 100 * round).at_work > 0;
+    assert!((0..4).any(was_at_work), "nothing was killed at work");
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn noise_and_malice_at_the_door_do_not_keep_the_server_from_serving() {
 fn another_key_at_the_servers_address_is_distrusted_for_that_attempt_alone() {
     let bench = Bench::new();
     let mut server = bench.server("server");
-    let (sam, abby) = bench.team(&server);
+    let (sam, abby) = bench.team(&server.url);
     server.kill();
     let mut other = Server::start(&bench.path("other"), server.port);
     let note = sam.write("meanwhile", "written while another answered");
@@ -249,7 +249,7 @@ fn another_key_at_the_servers_address_is_distrusted_for_that_attempt_alone() {
 fn without_a_server_work_goes_on_and_is_kept() {
     let bench = Bench::new();
     let mut server = bench.server("server");
-    let (sam, abby) = bench.team(&server);
+    let (sam, abby) = bench.team(&server.url);
     let (status, _) = server.stop();
     assert_eq!(status.code(), Some(0));
     sam.write("kept", "written without a server");
