@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use thicket_core::entropy::{Entropy, SystemEntropy};
-use thicket_core::home::{Home, HomeError, NotResumed, PausedHome};
+use thicket_core::home::{DamagedFile, Home, HomeError, NotResumed, PausedHome};
 use thicket_core::ids::{ParticipantId, PlaceId};
 use thicket_core::ring::{KdfCost, Ring, RingLock, Wrapping};
 use thicket_core::time::{Moment, Observed};
@@ -51,10 +51,10 @@ impl Desk {
     /// The result is printed before the files are tidied up: what is printed is safe already.
     pub(crate) fn with_home<S: Shown>(
         &self,
-        work: impl FnOnce(&mut Home) -> Result<S, Failure>,
+        work: impl FnMut(&mut Home) -> Result<S, Failure>,
     ) -> Result<(), Failure> {
         let mut home = self.open()?;
-        let shown = work(&mut home)?;
+        let shown = mending(&mut home, work)?;
         self.output.print(&shown)?;
         self.close(home)
     }
@@ -86,7 +86,8 @@ impl Desk {
             }
         }
         let passphrase = self.passphrase(Purpose::Open)?;
-        while_busy(|| Home::open(&folder, wrapping(&passphrase), now(), entropy()))
+        let opened = while_busy(|| Home::open(&folder, wrapping(&passphrase), now(), entropy()));
+        opened.map_err(|failure| naming_the_log(&folder, failure))
     }
 
     /// Reads the passphrase.
@@ -121,6 +122,24 @@ impl Desk {
     pub(crate) fn needs_server(&self) -> Result<(), Failure> {
         if self.globals.offline { Err(Failure::offline_wanted()) } else { Ok(()) }
     }
+}
+
+/// Does some work; where a damaged derived.db stops it, that file is made again first.
+pub(crate) fn mending<T>(
+    home: &mut Home,
+    work: impl FnMut(&mut Home) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    home.mending(now(), Failure::is_of_derived, work)
+}
+
+/// Where the log beside core.db was kept aside, says so: it may hold what core.db does not.
+fn naming_the_log(folder: &Path, failure: Failure) -> Failure {
+    const KEPT: &str = "core.db-wal.damaged";
+    if failure.file != Some(DamagedFile::Core) || !folder.join(KEPT).exists() {
+        return failure;
+    }
+    let hint = format!("its log is kept as `{KEPT}`; {}", failure.hint);
+    failure.hinting(hint)
 }
 
 /// The passphrase as core takes it.

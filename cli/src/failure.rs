@@ -66,12 +66,20 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     /// What can be done about it.
     pub(crate) hint: String,
+    /// The file that is damaged.
+    #[serde(skip)]
+    pub(crate) file: Option<DamagedFile>,
 }
 
 impl Failure {
     /// Names a kind, what happened, and what can be done.
     pub(crate) fn new(kind: Kind, reason: impl Display, hint: impl Display) -> Self {
-        Self { kind, reason: reason.to_string(), hint: hint.to_string() }
+        Self { kind, reason: reason.to_string(), hint: hint.to_string(), file: None }
+    }
+
+    /// Tells whether it is a damaged derived.db, which can be made again.
+    pub(crate) fn is_of_derived(&self) -> bool {
+        self.file == Some(DamagedFile::Derived)
     }
 
     /// Wrong flags or values.
@@ -244,7 +252,7 @@ fn damaged(file: DamagedFile) -> Failure {
             "your notes are safe in `core.db`: move `derived.db` out of the folder, and it is made again",
         ),
     };
-    Failure::new(Kind::Damaged, reason, hint)
+    Failure { file: Some(file), ..Failure::new(Kind::Damaged, reason, hint) }
 }
 
 impl From<ParseInviteError> for Failure {

@@ -17,7 +17,7 @@ use thicket_protocol::ids::{MemberId, NotebookId};
 use thicket_protocol::sign;
 
 use self::files::{Entries, Entry};
-use crate::desk::{Desk, now};
+use crate::desk::{Desk, mending, now};
 use crate::failure::{Failure, Kind};
 use crate::note::{Who, unresolved};
 use crate::output::{Page, Shown, count};
@@ -122,11 +122,13 @@ impl Import {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         let entries = Entries::open(&self.path)?;
         let mut home = desk.open()?;
-        let notebook = desk.notebook(&home)?;
         let member = home.member().ok_or(HomeError::WaitingForKeys)?;
-        let about = self.who.said(&home, &notebook)?.unwrap_or_default();
-        let encounter =
-            self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
+        let (notebook, about, encounter) = mending(&mut home, |home| {
+            let notebook = desk.notebook(home)?;
+            let about = self.who.said(home, &notebook)?.unwrap_or_default();
+            let encounter = self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name));
+            Ok((notebook, about, encounter.transpose()?))
+        })?;
         let bar = progress(desk, entries.bytes());
         let mut batch =
             Batch { notebook, member, about, encounter, tokens: self.tokens, new: Vec::new(), bytes: 0 };
@@ -135,7 +137,14 @@ impl Import {
         bar.finish_and_clear();
         // Whatever stopped it: what was imported until then is told.
         desk.output.print(&done)?;
-        ended?;
+        match ended {
+            Err(failure) if failure.is_of_derived() => {
+                home.renew_derived(now())?;
+                let hint = "it is made again from `core.db`: run this again; what is imported already is not imported twice";
+                return Err(failure.hinting(hint));
+            }
+            ended => ended?,
+        }
         sync::index(&mut home, desk)?;
         desk.close(home)?;
         if done.failed_count == 0 {

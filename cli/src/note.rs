@@ -11,7 +11,7 @@ use thicket_core::vocabulary::StampStatus;
 use thicket_protocol::ids::NotebookId;
 
 use crate::args::word;
-use crate::desk::{self, Desk, just_now, now};
+use crate::desk::{self, Desk, just_now, mending, now};
 use crate::editor::{self, Source};
 use crate::failure::{Failure, Kind};
 use crate::read::{History, LateEdits, List, Search, Show};
@@ -111,12 +111,14 @@ impl Write {
         // The clock of the note is that of its beginning, not of its last word.
         let observed = self.at.unwrap_or_else(just_now);
         let given = self.source.read()?;
-        let home = desk.open()?;
+        let mut home = desk.open()?;
         // What is wrong with the flags is told before anybody types for an hour.
-        let notebook = desk.notebook(&home)?;
-        let about = self.who.said(&home, &notebook)?.unwrap_or_default();
-        let encounter =
-            self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
+        let (notebook, about, encounter) = mending(&mut home, |home| {
+            let notebook = desk.notebook(home)?;
+            let about = self.who.said(home, &notebook)?.unwrap_or_default();
+            let encounter = self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name));
+            Ok((notebook, about, encounter.transpose()?))
+        })?;
         with_text(desk, home, given, "", |home, text| {
             let title = parse(home, &notebook, self.title.as_deref().unwrap_or_default())?;
             let parsed = parse(home, &notebook, text)?;
@@ -147,7 +149,7 @@ fn with_text(
     home: Home,
     given: Option<String>,
     before: &str,
-    save: impl FnOnce(&mut Home, &str) -> Result<Saved, Failure>,
+    mut save: impl FnMut(&mut Home, &str) -> Result<Saved, Failure>,
 ) -> Result<(), Failure> {
     let (mut home, typed) = match given {
         Some(text) => return finish(desk, home, |home| save(home, &text)),
@@ -171,7 +173,7 @@ fn with_text(
             "write something in the editor and save it there",
         ));
     }
-    match save(&mut home, &typed.text) {
+    match mending(&mut home, |home| save(home, &typed.text)) {
         Ok(saved) => {
             drop(typed);
             desk.output.print(&saved)?;
@@ -185,9 +187,9 @@ fn with_text(
 fn finish(
     desk: &Desk,
     mut home: Home,
-    save: impl FnOnce(&mut Home) -> Result<Saved, Failure>,
+    save: impl FnMut(&mut Home) -> Result<Saved, Failure>,
 ) -> Result<(), Failure> {
-    let saved = save(&mut home)?;
+    let saved = mending(&mut home, save)?;
     desk.output.print(&saved)?;
     desk.close(home)
 }
@@ -257,11 +259,14 @@ pub(crate) struct Edit {
 impl Edit {
     fn run(self, desk: &Desk) -> Result<(), Failure> {
         let given = self.source.read()?;
-        let home = desk.open()?;
-        let note = home.find_note(&self.note)?;
-        let before = home.note(note)?;
+        let mut home = desk.open()?;
+        let (note, before, about) = mending(&mut home, |home| {
+            let note = home.find_note(&self.note)?;
+            let before = home.note(note)?;
+            let about = self.who.said(home, &before.notebook)?;
+            Ok((note, before, about))
+        })?;
         let notebook = before.notebook;
-        let about = self.who.said(&home, &notebook)?;
         let edit = |home: &mut Home, text: Option<&str>| {
             let mut warnings = Vec::new();
             let mut units = |text: &str| -> Result<Vec<Unit>, Failure> {

@@ -112,7 +112,13 @@ impl Participant {
         match self {
             Self::Add { pseudonym, real_name, kind, age, gender } => desk.with_home(|home| {
                 let notebook = desk.notebook(home)?;
-                let new = NewParticipant { pseudonym: pseudonym.clone(), kind, age, gender, real_name };
+                let new = NewParticipant {
+                    pseudonym: pseudonym.clone(),
+                    kind,
+                    age,
+                    gender,
+                    real_name: real_name.clone(),
+                };
                 let id = home.add_participant(&notebook, new, now())?;
                 let says = format!(
                     "{pseudonym} ({kind}) can be written about now, as @{{{pseudonym}}}. Id {}.",
@@ -200,7 +206,7 @@ impl Place {
         match self {
             Self::Add { pseudonym, real_name, site_type } => desk.with_home(|home| {
                 let notebook = desk.notebook(home)?;
-                let new = NewPlace { pseudonym: pseudonym.clone(), site_type, real_name };
+                let new = NewPlace { pseudonym: pseudonym.clone(), site_type, real_name: real_name.clone() };
                 let id = home.add_place(&notebook, new, now())?;
                 let says = format!(
                     "{pseudonym} ({site_type}) can be written about now, as @{{{pseudonym}}}. Id {}.",
@@ -300,7 +306,7 @@ impl Encounter {
         match self {
             Self::Start { activity, place, with, at } => desk.with_home(|home| {
                 let notebook = desk.notebook(home)?;
-                let place = place.map(|place| desk::place(home, &notebook, &place)).transpose()?;
+                let place = place.as_deref().map(|place| desk::place(home, &notebook, place)).transpose()?;
                 let with = desk::participants(home, &notebook, &with)?;
                 let at = at.unwrap_or_else(just_now);
                 let id =

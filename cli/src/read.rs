@@ -271,8 +271,9 @@ impl List {
         desk.with_home(|home| {
             let notebook = desk.notebook(home)?;
             let participant =
-                self.participant.map(|who| desk::participant(home, &notebook, &who)).transpose()?;
-            let encounter = self.encounter.map(|name| home.find_encounter(&notebook, &name)).transpose()?;
+                self.participant.as_deref().map(|who| desk::participant(home, &notebook, who)).transpose()?;
+            let encounter =
+                self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
             let wanted = NotesWanted {
                 notebook: Some(notebook),
                 participant,

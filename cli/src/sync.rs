@@ -10,7 +10,7 @@ use thicket_core::home::Home;
 use thicket_core::sync::{Errand, Outcome, SyncEvent};
 
 use crate::args::duration;
-use crate::desk::{Desk, now};
+use crate::desk::{Desk, mending, now};
 use crate::failure::{Failure, Kind};
 use crate::output::{Page, Shown, Tint, count, short};
 
@@ -90,15 +90,26 @@ impl Sync {
         let mut home = desk.open()?;
         let bar = progress(desk);
         let limits = Limits { whole: self.timeout, ..Limits::default() };
-        let done = thicket_client::run(&mut home, Errand::Sync, &limits, &now, &mut |event| {
-            if let SyncEvent::Progress(progress) = event {
-                bar.set_message(format!(
-                    "{} sent, {} fetched, {} batches to fetch",
-                    progress.sent, progress.fetched, progress.to_fetch
-                ));
-                bar.tick();
+        let run = |home: &mut Home| {
+            let done = thicket_client::run(home, Errand::Sync, &limits, &now, &mut |event| {
+                if let SyncEvent::Progress(progress) = event {
+                    bar.set_message(format!(
+                        "{} sent, {} fetched, {} batches to fetch",
+                        progress.sent, progress.fetched, progress.to_fetch
+                    ));
+                    bar.tick();
+                }
+            });
+            done.map_err(Failure::from)
+        };
+        let done = match run(&mut home) {
+            // A sync goes on where it stopped, whatever it had taken in by then.
+            Err(failure) if failure.is_of_derived() => {
+                home.renew_derived(now())?;
+                run(&mut home)
             }
-        });
+            done => done,
+        };
         bar.finish_and_clear();
         desk.output.print(&Synced::from(&done?))?;
         index(&mut home, desk)?;
@@ -128,7 +139,7 @@ pub(crate) fn index(home: &mut Home, desk: &Desk) -> Result<(), Failure> {
     let shows = !desk.output.json && std::io::stderr().is_terminal();
     let bar = if shows { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     loop {
-        let left = home.index_some(INDEX_NOTES)?;
+        let left = mending(home, |home| Ok(home.index_some(INDEX_NOTES)?))?;
         if left == 0 {
             bar.finish_and_clear();
             return Ok(());

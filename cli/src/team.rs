@@ -100,9 +100,7 @@ impl Init {
         };
         make_parent(&folder)?;
         // Told before a passphrase is asked for.
-        if holds_something(&folder) {
-            return Err(HomeError::Occupied.into());
-        }
+        Home::may_be_made_in(&folder)?;
         let passphrase = desk.passphrase(Purpose::Make)?;
         let now = now();
         let (mut home, founded) = Home::init(&folder, wrapping(&passphrase), &founding, now, entropy())?;
@@ -128,14 +126,6 @@ fn make_parent(folder: &Path) -> Result<(), Failure> {
     match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error)),
         None => Ok(()),
-    }
-}
-
-/// Whether there is something in the way of a new home.
-fn holds_something(folder: &Path) -> bool {
-    match std::fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotADirectory,
     }
 }
 
@@ -298,7 +288,7 @@ impl Join {
         let code: InviteCode = self.code.join(" ").parse().map_err(Failure::from)?;
         let folder = desk.folder()?;
         make_parent(&folder)?;
-        let was_empty = !holds_something(&folder);
+        let was_empty = Home::may_be_made_in(&folder).is_ok();
         let passphrase = desk.passphrase(if was_empty { Purpose::Make } else { Purpose::Open })?;
         let mut home = while_busy(|| {
             let (member, device) = (self.member.clone(), self.device.clone());
@@ -383,9 +373,9 @@ impl Shown for Notebooks {
 impl Notebook {
     pub(crate) fn run(self, desk: &Desk) -> Result<(), Failure> {
         desk.with_home(|home| {
-            let created = match self {
+            let created = match &self {
                 Self::List => None,
-                Self::Create { name, realm } => Some(create(desk, home, name, realm)?),
+                Self::Create { name, realm } => Some(create(desk, home, name.clone(), *realm)?),
             };
             let row = |notebook: thicket_core::home::NotebookShown| NotebookRow {
                 id: notebook.id.to_string(),

@@ -90,6 +90,14 @@ pub struct Home {
 }
 
 impl Home {
+    /// Tells whether a home may be made in a folder: it is empty, not there, or holds what an attempt that was cut short has left.
+    ///
+    /// # Errors
+    /// [`HomeError::Occupied`] where something else is there, [`HomeError::Storage`].
+    pub fn may_be_made_in(folder: &Path) -> Result<(), HomeError> {
+        folder::look(folder)
+    }
+
     /// Makes the home of a new team of one in a folder that is empty or not there, with its first notebook.
     ///
     /// The member who forgets the passphrase of a team of one loses everything.
@@ -226,6 +234,31 @@ impl Home {
         let _ = home.commit_journals(now);
         let _ = home.place_waiting().and_then(|()| home.take_waiting(now));
         Ok(home)
+    }
+
+    /// Does a piece of work; where a damaged page of derived.db stops it before anything was kept, that file is made again and the
+    /// work done once more.
+    ///
+    /// Errors may be of the caller's own kind: `is_damage` tells which are [`HomeError::Damaged`] with [`DamagedFile::Derived`].
+    pub fn mending<T, E: From<HomeError>>(
+        &mut self,
+        now: Moment,
+        is_damage: impl FnOnce(&E) -> bool,
+        mut work: impl FnMut(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let before = self.newest_arrival()?;
+        match work(self) {
+            Err(error) if is_damage(&error) => {
+                self.renew_derived(now)?;
+                // What was kept already must not be kept twice.
+                if self.newest_arrival()? == before { work(self) } else { Err(error) }
+            }
+            done => done,
+        }
+    }
+
+    fn newest_arrival(&self) -> Result<u64, HomeError> {
+        Ok(core_db::newest_arrival(self.core.read())?)
     }
 
     /// Makes derived.db again from core.db: for damage that shows when a page of it is read.

@@ -100,7 +100,13 @@ impl Ring {
         }
         let (lock, wrapping) = format::make_lock(wrapping, entropy)?;
         let mut ring = Self { folder: folder.to_owned(), generation: 0, lock, wrapping, copies_agree: false };
-        ring.write(contents, entropy)?;
+        if let Err(error) = ring.write(contents, entropy) {
+            // One copy alone would be a home that nobody was told of; why the other failed is what counts.
+            for name in [RING_FILE, RING_COPY_FILE] {
+                let _ = std::fs::remove_file(folder.join(name));
+            }
+            return Err(error);
+        }
         Ok(ring)
     }
 

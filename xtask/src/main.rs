@@ -43,6 +43,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Kills the programs at random moments of their work, and looks what is left: `--times N`, `--only TARGET`, `--seed S`.
+    Kills {
+        /// What the program takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measures Thicket beside the bound, and prints the ratios with their budgets.
     Bench {
         /// What the program takes.
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
             Err(code) => code,
         },
         Chore::Workload { arguments } => Program::Workload.run(&arguments),
+        Chore::Kills { arguments } => Program::Kills.run(&arguments),
         Chore::Bench { arguments } => Program::Bench.run(&arguments),
     }
 }

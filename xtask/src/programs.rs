@@ -14,6 +14,8 @@ pub(crate) enum Program {
     Workload,
     /// The bound and Thicket side by side.
     Bench,
+    /// The real programs, killed at random moments of their work.
+    Kills,
 }
 
 impl Program {
@@ -22,6 +24,24 @@ impl Program {
             Self::Sim => "sim",
             Self::Workload => "workload",
             Self::Bench => "bench",
+            Self::Kills => "kills",
+        }
+    }
+
+    /// The programs that it drives, which have to be built with it.
+    const fn drives(self) -> &'static [&'static str] {
+        match self {
+            Self::Sim | Self::Workload | Self::Bench => &[],
+            Self::Kills => &[
+                "-p",
+                "thicket-cli",
+                "-p",
+                "thicket-sync-server",
+                "--bin",
+                "thicket",
+                "--bin",
+                "thicket-sync-server",
+            ],
         }
     }
 
@@ -34,6 +54,7 @@ impl Program {
         let name = self.name();
         let mut cargo =
             machine::cargo(&["build", "--release", "--quiet", "-p", "thicket-tests", "--bin", name]);
+        cargo.args(self.drives());
         if no_vendor {
             cargo.env("OPENSSL_NO_VENDOR", "1");
         }

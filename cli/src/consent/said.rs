@@ -72,12 +72,13 @@ impl Said {
     pub(super) fn run(
         self,
         desk: &Desk,
-        act: impl FnOnce(Activities, Option<EncounterId>) -> Act,
+        act: impl Fn(Activities, Option<EncounterId>) -> Act,
     ) -> Result<(), Failure> {
         desk.with_home(|home| {
             let notebook = desk.notebook(home)?;
             let participant = desk::participant(home, &notebook, &self.participant)?;
-            let encounter = self.encounter.map(|name| home.find_encounter(&notebook, &name)).transpose()?;
+            let encounter =
+                self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
             let activities = self.activity.map_or(Activities::All, Activities::one);
             let at = self.at.unwrap_or_else(just_now);
             let event = NewEvent { participant, at, actor: self.actor, act: act(activities, encounter) };
@@ -126,7 +127,7 @@ impl Narrow {
         let remaining: BTreeSet<Scope> = self.scope.into_iter().collect();
         about_one(desk, &self.consent, self.at, Actor::Participant, |consent| Act::Narrowed {
             consent,
-            remaining,
+            remaining: remaining.clone(),
         })
     }
 }
@@ -157,7 +158,7 @@ fn about_one(
     wanted: &str,
     at: Option<Observed>,
     actor: Actor,
-    act: impl FnOnce(ConsentId) -> Act,
+    act: impl Fn(ConsentId) -> Act,
 ) -> Result<(), Failure> {
     desk.with_home(|home| {
         let notebook = desk.notebook(home)?;

@@ -86,9 +86,10 @@ impl Withdraw {
         desk.with_home(|home| {
             let notebook = desk.notebook(home)?;
             let participant = desk::participant(home, &notebook, &self.participant)?;
-            let encounter = self.encounter.map(|name| home.find_encounter(&notebook, &name)).transpose()?;
+            let encounter =
+                self.encounter.as_deref().map(|name| home.find_encounter(&notebook, name)).transpose()?;
             let (at, now) = (self.at.unwrap_or_else(just_now), now());
-            let these: BTreeSet<Activity> = self.activity.into_iter().collect();
+            let these: BTreeSet<Activity> = self.activity.iter().copied().collect();
             let activities = if these.is_empty() { Activities::All } else { Activities::These(these) };
             let terms = Withdrawal {
                 received_at: now,

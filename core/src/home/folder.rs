@@ -38,6 +38,15 @@ pub(super) fn begin(folder: &Path) -> Result<HomeLock, HomeError> {
     Ok(lock)
 }
 
+/// Refuses a folder in which no home may be made; nothing is changed.
+pub(super) fn look(folder: &Path) -> Result<(), HomeError> {
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(trouble(error)),
+        Ok(_) => survey(folder).map(|_| ()),
+    }
+}
+
 /// Says that the home is whole; called again after a crash, it does what was left to do.
 pub(super) fn finish(folder: &Path) -> Result<(), HomeError> {
     match fs::remove_file(folder.join(UNFINISHED_FILE)) {
