@@ -53,7 +53,10 @@ impl SyncSession {
         }
         let mut pushing = match self.pushing.take() {
             Some(pushing) => pushing,
-            None => Pushing { spaces: self.sendable(home)?, again: None },
+            None => {
+                home.pack_stamps()?;
+                Pushing { spaces: self.sendable(home)?, again: None }
+            }
         };
         let batch = next_batch(home, &mut pushing);
         self.pushing = Some(pushing);
