@@ -11,7 +11,7 @@ use thicket_core::document::Field;
 use thicket_core::home::{
     About, ConsentTerms, Founding, Home, HomeError, NewEncounter, NewEvent, NewNote, NewParticipant, NoteEdit,
 };
-use thicket_core::ids::{EncounterId, NoteId, ParticipantId};
+use thicket_core::ids::{EncounterId, GenerationId, NoteId, ParticipantId};
 use thicket_core::name::Name;
 use thicket_core::ring::Wrapping;
 use thicket_core::secret::WrappingKey;
@@ -80,6 +80,8 @@ pub struct World {
     participants: Vec<ParticipantId>,
     encounters: Vec<EncounterId>,
     pub(super) notes: Vec<NoteId>,
+    /// Generations that were ever seen in a private space: their keys seal nothing that is shared.
+    pub(super) private: BTreeSet<GenerationId>,
     words: usize,
     connections: u64,
     pub(super) tally: Tally,
@@ -113,6 +115,7 @@ impl World {
             participants: Vec::new(),
             encounters: Vec::new(),
             notes: Vec::new(),
+            private: BTreeSet::new(),
             words: 0,
             connections: 0,
             tally: Tally::default(),
@@ -599,14 +602,14 @@ impl World {
         let (saved, typed) = (self.devices[device].saved.clone(), self.devices[device].typed.clone());
         let before = self.trace.len();
         // Whatever it does next fails at that step, and a process that is dead acknowledges nothing.
-        let what = self.dice.below(6);
+        let what = self.dice.below(9);
         let done = match what {
             0 => self.write(device, 0, 1),
             1 => self.edit(device, 1, 0),
             2 => self.type_in(device, 0),
             3 => self.agree(device, 0, 1),
             4 => self.commit(device),
-            _ => self.connect(device, Errand::Sync).and_then(|()| self.carry(device, 12).map(|_| ())),
+            _ => self.connect(device, Errand::Sync).and_then(|()| self.carry(device, 40).map(|_| ())),
         };
         self.trace.truncate(before);
         let died = fired.load(Ordering::SeqCst);
