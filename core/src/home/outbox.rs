@@ -1,6 +1,6 @@
 //! The outbox: what was written here is sealed late, once, and its exact bytes are kept before they leave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use thicket_protocol::cbor;
 use thicket_protocol::governance::SpaceKind;
@@ -126,16 +126,31 @@ impl Home {
         Ok(keys.chunks(PACK_KEYS_MAX).map(pack).collect::<Result<_, _>>()?)
     }
 
+    /// Seals up to `limit` batches of a space, as far as anything waits, and makes them durable together: only then may a
+    /// byte of them leave.
+    pub(crate) fn seal_some(&mut self, space: SpaceId, limit: usize) -> Result<VecDeque<Batch>, HomeError> {
+        let mut sealed = VecDeque::new();
+        while sealed.len() < limit
+            && let Some(batch) = self.seal_next(space)?
+        {
+            sealed.push_back(batch);
+        }
+        if !sealed.is_empty() {
+            self.core.sync()?;
+        }
+        Ok(sealed)
+    }
+
     /// Seals the next batch of a space, if anything waits: up to [`BATCH_ITEMS`] items, objects before notes. One core.db transaction takes the sequence number,
     /// keeps the exact bytes and removes what was sealed from where it waited. What rests on a key that is not here waits on.
-    pub(crate) fn seal_next(&mut self, space: SpaceId) -> Result<Option<Batch>, HomeError> {
+    fn seal_next(&mut self, space: SpaceId) -> Result<Option<Batch>, HomeError> {
         let waiting = self.next_waiting(space)?;
         if waiting.is_empty() {
             return Ok(None);
         }
         let batch = self.seal_batch(space, &waiting)?;
         let caught_up = core_db::newest_arrival(self.core.read())? == derived_db::mark(self.derived.read())?;
-        let arrival = self.core.write(Durability::Full, |tx| -> Result<u64, HomeError> {
+        let arrival = self.core.write(Durability::Normal, |tx| -> Result<u64, HomeError> {
             let arrival = core_db::add_batch(tx, &batch, None)?;
             for one in &waiting {
                 match one.what {

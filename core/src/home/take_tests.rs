@@ -132,7 +132,7 @@ impl Relay {
             .expect("set");
         let spaces = desk.home.known_team().expect("a team").spaces_of(&desk.home.device());
         for space in spaces {
-            while let Some(batch) = desk.home.seal_next(space).expect("sealed") {
+            while let Some(batch) = desk.home.seal_some(space, 1).expect("sealed").pop_front() {
                 let chain = self.chains.entry(space).or_default();
                 let at = chain.last().map_or(ChainPoint::START, |(at, _)| *at).next(&batch.hash());
                 desk.home.place_own(space, batch.head().seq, at, false).expect("placed");

@@ -281,13 +281,11 @@ fn set_up(connection: &Connection, file: &str, key: Option<&DatabaseKey>) -> rus
         connection.execute_batch(&key_pragma(key))?;
         connection.execute_batch(&format!("PRAGMA cipher_page_size = {PAGE_BYTES}"))?;
     }
-    // What core.db deletes was sealed under keys that a shred destroys, and writing zeros over it doubled what a push
-    // writes; derived.db holds opened text.
+    // What core.db deletes was sealed under keys that a shred destroys, and zeros over it would cost a page written for each
+    // note sent; derived.db holds opened text.
     let secure_delete = if file == CORE_FILE { "FAST" } else { "ON" };
-    // Nobody else has the file: without locks to take for each statement there is no shared memory beside it either.
     connection.execute_batch(&format!(
-        "PRAGMA locking_mode = EXCLUSIVE;
-         PRAGMA page_size = {PAGE_BYTES};
+        "PRAGMA page_size = {PAGE_BYTES};
          PRAGMA temp_store = MEMORY;
          PRAGMA mmap_size = 0;
          PRAGMA cache_size = -{CACHE_KIB};
