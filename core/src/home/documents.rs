@@ -47,6 +47,16 @@ impl Documents {
         self.loaded.retain(|(kept, _)| *kept != generation);
     }
 
+    /// What a document had to say is a record now, with this result: its next body begins behind it.
+    pub(super) fn seal(&mut self, generation: GenerationId, result: &Heads) {
+        let Some(mut loaded) = self.take(generation) else { return };
+        if loaded.document.heads() == *result {
+            loaded.records.clone_from(result);
+            loaded.commits.clear();
+            self.put(generation, loaded);
+        }
+    }
+
     /// The generation that keystrokes in a note go to, if that was found out already.
     pub(super) fn typing(&self, note: NoteId) -> Option<GenerationId> {
         self.typing.get(&note).copied()

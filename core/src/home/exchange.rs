@@ -106,7 +106,8 @@ impl Home {
         is_next: bool,
     ) -> Result<(), HomeError> {
         let device = self.device;
-        self.core.write(Durability::Full, |tx| -> Result<(), StoreError> {
+        // Forgotten in a power cut, it is found out anew: the batch is sent again, and the server says the same.
+        self.core.write(Durability::Normal, |tx| -> Result<(), StoreError> {
             core_db::place_batch(tx, space, device, seq, at)?;
             if is_next { core_db::set_cursor(tx, space, at) } else { Ok(()) }
         })?;

@@ -89,7 +89,8 @@ impl Home {
     }
 }
 
-fn parted(stamps: Vec<Stamp>) -> Vec<Vec<Stamp>> {
+/// Parts stamps, as many in an object as it may hold.
+pub(super) fn parted(stamps: Vec<Stamp>) -> Vec<Vec<Stamp>> {
     let mut parts: Vec<(usize, Vec<Stamp>)> = Vec::new();
     for stamp in stamps {
         let bytes = cbor::encode(&stamp).len();

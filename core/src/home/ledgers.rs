@@ -47,6 +47,11 @@ impl Home {
         self.ledger(notebook).map(|_| ())
     }
 
+    /// Forgets the ledger of a notebook: the next who reads it loads it anew.
+    pub(crate) fn forget_ledger(&mut self, notebook: NotebookId) {
+        self.ledgers.notebooks.insert(notebook, OnceCell::new());
+    }
+
     /// Makes room for the ledger of every notebook that the log names.
     pub(crate) fn register_notebooks(&mut self) {
         for notebook in self.team.iter().flat_map(|team| team.notebooks().keys()) {

@@ -1,23 +1,27 @@
 //! The outbox: what was written here is sealed late, once, and its exact bytes are kept before they leave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use thicket_protocol::cbor;
-use thicket_protocol::ids::{DocTag, Hash, Incarnation, Salt, SpaceId};
+use thicket_protocol::governance::SpaceKind;
+use thicket_protocol::ids::{DocTag, Hash, Incarnation, NotebookId, Salt, SpaceId};
 use thicket_protocol::limits::{BATCH_BYTES_MAX, COVERS_MAX, HEAD_AND_ITEMS_BYTES_MAX, PACK_KEYS_MAX};
 use thicket_protocol::record::{Batch, Head, Item, ItemKind, ItemRef, Seen};
 use thicket_protocol::sign::{SUITE, VERSION};
 use zeroize::Zeroizing;
 
+use super::keep::parted;
 use super::{DamagedFile, Home, HomeError};
 use crate::body::pad;
 use crate::ids::{GenerationId, ParticipantId};
-use crate::object::SignedObject;
+use crate::object::{Object, STAMPS_MAX, SignedObject};
 use crate::seal::{BodyKeys, derive_doc_tag, make_pack, seal_body};
 use crate::secret::VaultKey;
+use crate::stamp::Stamp;
 use crate::store::Durability;
-use crate::store::core_db::{self, BodyState, ObjectRow, Setting, UnsentRow};
+use crate::store::core_db::{self, BodyState, ObjectRow, Sealer, Setting, UnsentRow};
 use crate::store::derived_db::{self, Source};
+use crate::time::Moment;
 
 /// Most items of one batch: frames of more overrun the receive buffers of UDP.
 pub(super) const BATCH_ITEMS: usize = 64;
@@ -122,16 +126,31 @@ impl Home {
         Ok(keys.chunks(PACK_KEYS_MAX).map(pack).collect::<Result<_, _>>()?)
     }
 
+    /// Seals up to `limit` batches of a space, as far as anything waits, and makes them durable together: only then may a
+    /// byte of them leave.
+    pub(crate) fn seal_some(&mut self, space: SpaceId, limit: usize) -> Result<VecDeque<Batch>, HomeError> {
+        let mut sealed = VecDeque::new();
+        while sealed.len() < limit
+            && let Some(batch) = self.seal_next(space)?
+        {
+            sealed.push_back(batch);
+        }
+        if !sealed.is_empty() {
+            self.core.sync()?;
+        }
+        Ok(sealed)
+    }
+
     /// Seals the next batch of a space, if anything waits: up to [`BATCH_ITEMS`] items, objects before notes. One core.db transaction takes the sequence number,
     /// keeps the exact bytes and removes what was sealed from where it waited. What rests on a key that is not here waits on.
-    pub(crate) fn seal_next(&mut self, space: SpaceId) -> Result<Option<Batch>, HomeError> {
+    fn seal_next(&mut self, space: SpaceId) -> Result<Option<Batch>, HomeError> {
         let waiting = self.next_waiting(space)?;
         if waiting.is_empty() {
             return Ok(None);
         }
         let batch = self.seal_batch(space, &waiting)?;
         let caught_up = core_db::newest_arrival(self.core.read())? == derived_db::mark(self.derived.read())?;
-        let arrival = self.core.write(Durability::Full, |tx| -> Result<u64, HomeError> {
+        let arrival = self.core.write(Durability::Normal, |tx| -> Result<u64, HomeError> {
             let arrival = core_db::add_batch(tx, &batch, None)?;
             for one in &waiting {
                 match one.what {
@@ -147,18 +166,85 @@ impl Home {
         Ok(Some(batch))
     }
 
+    /// Packs stamps that wait one by one into objects of many, before they are sealed for the first time: nobody else has seen
+    /// them. One that replaces another or is replaced stays as it is, since others name its hash.
+    pub(crate) fn pack_stamps(&mut self) -> Result<(), HomeError> {
+        self.follow()?;
+        let team = self.known_team()?;
+        let ledgers: Vec<(NotebookId, SpaceId)> = team
+            .notebooks()
+            .keys()
+            .filter_map(|notebook| Some((*notebook, team.space_of(notebook, SpaceKind::Ledger, None)?)))
+            .collect();
+        for (notebook, space) in ledgers {
+            let few = self.stamps_of_few(space)?;
+            if few.len() < 2 {
+                continue;
+            }
+            let newest = few.iter().map(|(_, at, _)| *at).max_by_key(|at: &Moment| at.unix_ms());
+            let at = newest.ok_or(HomeError::Fault("stamps without a time", None))?;
+            let stamps = few.iter().flat_map(|(.., stamps)| stamps.clone()).collect();
+            let sign = |stamps| self.sign_object(space, Object::Stamps(stamps), BTreeSet::new(), at);
+            let packed = parted(stamps).into_iter().map(sign).collect::<Result<Vec<_>, _>>()?;
+            let Self { core, derived, secrets, entropy, .. } = self;
+            let mark = core.write(Durability::Full, |tx| -> Result<u64, HomeError> {
+                let mut sealer = Sealer { key: &secrets.local, entropy: &mut **entropy };
+                for (hash, ..) in &few {
+                    core_db::remove_object(tx, space, *hash)?;
+                }
+                let mut mark = 0;
+                for object in &packed {
+                    mark = core_db::add_object(tx, &mut sealer, space, object.hash(), &object.to_wire())?;
+                }
+                Ok(mark)
+            })?;
+            // They say what they said: no row changes with them.
+            derived.write(Durability::Normal, |tx| -> Result<(), HomeError> {
+                for (hash, ..) in &few {
+                    derived_db::remove_object(tx, space, *hash)?;
+                }
+                for object in &packed {
+                    derived_db::put_object(tx, space, object.hash(), &object.to_wire())?;
+                }
+                Ok(derived_db::set_mark(tx, mark)?)
+            })?;
+            self.forget_ledger(notebook);
+        }
+        Ok(())
+    }
+
+    /// Waiting objects of a ledger with fewer stamps than one may hold, which neither replace nor are replaced.
+    fn stamps_of_few(&self, space: SpaceId) -> Result<Vec<(Hash, Moment, Vec<Stamp>)>, HomeError> {
+        let (mut few, mut replaced) = (Vec::new(), BTreeSet::new());
+        for row in core_db::objects_after(self.core.read(), &self.secrets.local, Some(space), 0, usize::MAX)?
+        {
+            let object =
+                SignedObject::from_wire(&row.wire).map_err(|_| HomeError::Damaged(DamagedFile::Core))?;
+            let envelope = object.envelope();
+            replaced.extend(envelope.replaces.iter().copied());
+            if let Object::Stamps(stamps) = &envelope.what
+                && envelope.replaces.is_empty()
+                && stamps.len() < STAMPS_MAX
+            {
+                few.push((row.hash, envelope.recorded_at, stamps.clone()));
+            }
+        }
+        few.retain(|(hash, ..)| !replaced.contains(hash));
+        Ok(few)
+    }
+
     /// Whether nothing that was written here waits to be sealed, and every own key lies in its vault.
     pub(crate) fn is_outbox_empty(&self) -> Result<bool, HomeError> {
         let (db, key) = (self.core.read(), &self.secrets.local);
         Ok(core_db::objects_after(db, key, None, 0, 1)?.is_empty()
             && core_db::unsent_after(db, key, None, 0, 1)?.is_empty()
-            && core_db::own_keys(db, key)?.is_empty())
+            && core_db::count_own_keys(db, None)? == 0)
     }
 
     /// How many keys of a space were made here and are in no vault yet.
     pub(crate) fn own_keys_of(&self, space: SpaceId) -> Result<usize, HomeError> {
-        let keys = core_db::own_keys(self.core.read(), &self.secrets.local)?;
-        Ok(keys.iter().filter(|(of, _)| *of == space).count())
+        let count = core_db::count_own_keys(self.core.read(), Some(space))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     /// Tells derived.db that parts which it knows are records now: nothing is opened again.
@@ -184,7 +270,7 @@ impl Home {
             Ok(derived_db::set_mark(tx, arrival)?)
         })?;
         // The next body of these begins behind what is a record now.
-        known.iter().for_each(|(generation, _)| self.documents.forget(*generation));
+        known.iter().for_each(|(generation, part)| self.documents.seal(*generation, &part.result));
         Ok(())
     }
 

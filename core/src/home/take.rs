@@ -214,7 +214,8 @@ impl Home {
         let mut page = Page::default();
         let opened: Vec<_> =
             batches.into_iter().map(|(at, batch)| (self.open_batch(&batch, &mut page), at, batch)).collect();
-        let mark = self.core.write(Durability::Full, |tx| -> Result<u64, HomeError> {
+        // What a power cut takes of it, cursor and all, is fetched again; the next own batch syncs it before it says what it saw.
+        let mark = self.core.write(Durability::Normal, |tx| -> Result<u64, HomeError> {
             let mut mark = 0;
             for (states, at, batch) in &opened {
                 mark = core_db::add_batch(tx, batch, Some(*at))?;

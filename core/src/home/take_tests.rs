@@ -14,6 +14,7 @@ use super::super::{About, NoteEdit, Placed};
 use super::*;
 use crate::body::CommitTime;
 use crate::document::{Field, NoteDocument};
+use crate::object::{Object, STAMPS_MAX};
 use crate::secret::tests::Seeded;
 use crate::secret::{EpochKey, HeldEpoch, VaultKey};
 use crate::store::core_db::{Sealer, Setting};
@@ -131,7 +132,7 @@ impl Relay {
             .expect("set");
         let spaces = desk.home.known_team().expect("a team").spaces_of(&desk.home.device());
         for space in spaces {
-            while let Some(batch) = desk.home.seal_next(space).expect("sealed") {
+            while let Some(batch) = desk.home.seal_some(space, 1).expect("sealed").pop_front() {
                 let chain = self.chains.entry(space).or_default();
                 let at = chain.last().map_or(ChainPoint::START, |(at, _)| *at).next(&batch.hash());
                 desk.home.place_own(space, batch.head().seq, at, false).expect("placed");
@@ -419,6 +420,46 @@ fn batches_that_came_before_a_crash_are_read_after_it() {
     assert!(two.rows(&notes).is_empty());
     let two = two.reopen(5);
     assert_eq!(two.rows(&notes), one.rows(&notes));
+}
+
+#[test]
+fn stamps_that_wait_one_by_one_travel_together_and_say_what_they_said() {
+    let (mut one, mut two, mut relay) = two();
+    let sam = one.person("Sam", None);
+    one.consent(sam);
+    let notes: Vec<NoteId> =
+        (0..STAMPS_MAX + 1).map(|of| one.write(units(&format!("rain {of}")), About::Nobody).note).collect();
+    let stamps = |desk: &Desk| {
+        let db = desk.home.core.read();
+        let rows = core_db::objects_after(db, &desk.home.secrets.local, None, 0, usize::MAX).expect("read");
+        let objects = rows.iter().map(|row| SignedObject::from_wire(&row.wire).expect("signed here"));
+        let count = |object: SignedObject| {
+            let Object::Stamps(stamps) = &object.envelope().what else { return None };
+            Some(stamps.len())
+        };
+        objects.filter_map(count).collect::<Vec<usize>>()
+    };
+    // This one gets a second stamp that names the first, which therefore stays as it is.
+    let edit = NoteEdit { text: Some(with(sam, " came")), ..NoteEdit::default() };
+    one.home.edit_note(notes[0], edit, minute(3)).expect("edited");
+    let before = one.rows(&notes);
+    assert_eq!(stamps(&one).len(), STAMPS_MAX + 2);
+
+    one.home.pack_stamps().expect("packed");
+
+    let mut packed = stamps(&one);
+    packed.sort_unstable();
+    assert_eq!(packed, [1, 1, STAMPS_MAX]);
+    assert_eq!(one.rows(&notes), before);
+    let mut one = one.reopen(5);
+    assert_eq!(one.rows(&notes), before, "read anew");
+    one.home.pack_stamps().expect("nothing to pack");
+    assert_eq!(stamps(&one).len(), 3);
+    relay.sync(&mut one, &mut two);
+    assert_eq!(two.rows(&notes), one.rows(&notes));
+    let is_valid =
+        |desk: &Desk, note: &NoteId| desk.home.note(*note).expect("shown").stamp.status == StampStatus::Valid;
+    assert!(notes.iter().all(|note| is_valid(&two, note)), "every stamp came");
 }
 
 #[test]

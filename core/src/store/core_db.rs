@@ -19,8 +19,8 @@ use rusqlite::{Connection, Transaction, params};
 use zeroize::Zeroizing;
 
 pub(crate) use self::governance::{
-    EntryRow, add_entry, add_own_key, add_pack, clear_vault, entries, entry_is_on_server, own_keys, packs,
-    put_statement, remove_own_keys, statements, vaults,
+    EntryRow, add_entry, add_own_key, add_pack, clear_vault, count_own_keys, entries, entry_is_on_server,
+    own_keys, packs, put_statement, remove_own_keys, statements, vaults,
 };
 pub(crate) use self::records::{
     BodyState, add_batch, batch, batch_hash, batches_after, count_batches, cursor, last_batch, parts_of,

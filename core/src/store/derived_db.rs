@@ -70,6 +70,13 @@ pub(crate) fn put_object(
     Ok(DERIVED.run(tx, sql, params![space.as_bytes(), hash.as_bytes(), wire])? > 0)
 }
 
+/// Takes an object out.
+pub(crate) fn remove_object(tx: &Transaction<'_>, space: SpaceId, hash: Hash) -> Result<(), StoreError> {
+    let sql = "DELETE FROM objects WHERE space = ?1 AND hash = ?2";
+    DERIVED.run(tx, sql, params![space.as_bytes(), hash.as_bytes()])?;
+    Ok(())
+}
+
 /// The objects of a space, by hash.
 pub(crate) fn objects(db: &Connection, space: SpaceId) -> Result<Vec<Vec<u8>>, StoreError> {
     DERIVED.rows(db, "SELECT wire FROM objects WHERE space = ?1 ORDER BY hash", [space.as_bytes()], |row| {

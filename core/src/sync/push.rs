@@ -21,6 +21,8 @@ pub(super) struct Pushing {
     spaces: VecDeque<SpaceId>,
     /// Own batches of the first space that were sealed before and have no place.
     again: Option<VecDeque<u64>>,
+    /// Batches of the first space that were sealed in this round and are not sent.
+    sealed: VecDeque<Batch>,
 }
 
 /// A batch that is on its way.
@@ -53,7 +55,10 @@ impl SyncSession {
         }
         let mut pushing = match self.pushing.take() {
             Some(pushing) => pushing,
-            None => Pushing { spaces: self.sendable(home)?, again: None },
+            None => {
+                home.pack_stamps()?;
+                Pushing { spaces: self.sendable(home)?, again: None, sealed: VecDeque::new() }
+            }
         };
         let batch = next_batch(home, &mut pushing);
         self.pushing = Some(pushing);
@@ -135,7 +140,10 @@ fn next_batch(home: &mut Home, pushing: &mut Pushing) -> Result<Option<Batch>, S
             }
             continue;
         }
-        if let Some(batch) = home.seal_next(space)? {
+        if pushing.sealed.is_empty() {
+            pushing.sealed = home.seal_some(space, PUSH_WINDOW)?;
+        }
+        if let Some(batch) = pushing.sealed.pop_front() {
             return Ok(Some(batch));
         }
         pushing.spaces.pop_front();

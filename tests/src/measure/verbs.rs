@@ -207,7 +207,6 @@ pub fn join(dir: &Path, share: &Path) -> Result<(), Failure> {
         entropy,
     )?;
     sync(&mut home, Errand::Join, &mut |_| {})?;
-    sync(&mut home, Errand::Sync, &mut |_| {})?;
     Ok(home.lock()?)
 }
 

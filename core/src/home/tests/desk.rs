@@ -174,7 +174,7 @@ pub(super) fn seal_all(home: &mut Home) {
     let spaces: Vec<SpaceId> = home.team().expect("founded").spaces().keys().copied().collect();
     for space in spaces {
         let mut at = core_db::cursor(home.core.read(), space).expect("readable");
-        while let Some(batch) = home.seal_next(space).expect("the keys are here") {
+        while let Some(batch) = home.seal_some(space, 1).expect("the keys are here").pop_front() {
             at = at.next(&batch.hash());
             let (device, seq) = (batch.head().device, batch.head().seq);
             home.core

@@ -139,6 +139,17 @@ pub(crate) fn own_keys(db: &Connection, key: &LocalKey) -> Result<Vec<(SpaceId, 
     rows.into_iter().map(open).collect()
 }
 
+/// How many keys of a space, or of all, were made here and are in no vault yet.
+pub(crate) fn count_own_keys(db: &Connection, space: Option<SpaceId>) -> Result<u64, StoreError> {
+    match space {
+        Some(space) => {
+            let sql = "SELECT count(*) FROM own_keys WHERE space = ?1";
+            CORE.one(db, sql, [space.as_bytes()], |row| read_number(row, 0))
+        }
+        None => CORE.one(db, "SELECT count(*) FROM own_keys", [], |row| read_number(row, 0)),
+    }
+}
+
 /// Forgets keys that are in a vault now, or shredded.
 pub(crate) fn remove_own_keys(tx: &Transaction<'_>, space: SpaceId, ids: &[KeyId]) -> Result<(), StoreError> {
     for id in ids {

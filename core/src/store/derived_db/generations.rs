@@ -182,7 +182,9 @@ pub(crate) fn generations_where(
     statuses: &[StampStatus],
 ) -> Result<Vec<GenerationId>, StoreError> {
     let mut params: Vec<Value> = Vec::new();
-    let mut sql = "SELECT generation FROM generations WHERE is_shown = 1 AND status IN (".to_owned();
+    // Few are private: they have an index of their own.
+    let index = if is_private == Some(true) { " INDEXED BY generations_private" } else { "" };
+    let mut sql = format!("SELECT generation FROM generations{index} WHERE is_shown = 1 AND status IN (");
     sql.push_str(&vec!["?"; statuses.len()].join(", "));
     sql.push(')');
     params.extend(statuses.iter().map(|status| Value::from(status_number(*status))));
@@ -191,8 +193,7 @@ pub(crate) fn generations_where(
         params.push(Value::from(notebook.as_bytes().to_vec()));
     }
     if let Some(is_private) = is_private {
-        sql.push_str(" AND is_private = ?");
-        params.push(Value::from(is_private));
+        sql.push_str(if is_private { " AND is_private = 1" } else { " AND is_private = 0" });
     }
     sql.push_str(" ORDER BY generation");
     DERIVED.rows(db, &sql, params_from_iter(params), read_id)
@@ -200,8 +201,8 @@ pub(crate) fn generations_where(
 
 /// The drafts with that status, ended ones too, by id.
 pub(crate) fn drafts(db: &Connection, status: StampStatus) -> Result<Vec<GenerationId>, StoreError> {
-    let sql =
-        "SELECT generation FROM generations WHERE draft_of IS NOT NULL AND status = ?1 ORDER BY generation";
+    let sql = "SELECT generation FROM generations INDEXED BY generations_draft
+               WHERE draft_of IS NOT NULL AND status = ?1 ORDER BY generation";
     DERIVED.rows(db, sql, [status_number(status)], read_id)
 }
 

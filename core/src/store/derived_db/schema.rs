@@ -30,6 +30,8 @@ CREATE INDEX generations_of_status ON generations (status, place) WHERE is_shown
 CREATE INDEX generations_late ON generations (place) WHERE is_late = 1;
 CREATE INDEX generations_of_note ON generations (note);
 CREATE INDEX generations_of_encounter ON generations (encounter) WHERE encounter IS NOT NULL;
+CREATE INDEX generations_private ON generations (status) WHERE is_private = 1;
+CREATE INDEX generations_draft ON generations (status) WHERE draft_of IS NOT NULL;
 CREATE INDEX generations_pending ON generations (place) WHERE is_indexed = 0;
 
 CREATE TABLE views (id INTEGER PRIMARY KEY, view BLOB NOT NULL);
