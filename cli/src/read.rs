@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use thicket_core::home::{
-    ChangeShown, Home, HomeError, LateShown, NoteRow, NoteShown, NotesWanted, StampShown,
+    AsideShown, ChangeShown, Home, HomeError, NoteRow, NoteShown, NotesWanted, StampShown,
 };
 use thicket_core::text::Token;
 use thicket_core::time::Observed;
@@ -66,8 +66,8 @@ impl LateEdits {
     }
 }
 
-impl From<LateShown> for LateRow {
-    fn from(late: LateShown) -> Self {
+impl From<AsideShown> for LateRow {
+    fn from(late: AsideShown) -> Self {
         Self { generation: late.generation.to_string(), title: late.title, text: late.text }
     }
 }

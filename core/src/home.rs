@@ -53,7 +53,7 @@ pub use self::objects::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    DraftShown, LateShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    AsideShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HeldWhy, SpaceStatus, Status};
 pub use self::team::NotebookShown;

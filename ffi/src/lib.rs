@@ -47,7 +47,7 @@ pub use self::people::{
     EncounterShown, NewEncounter, NewParticipant, NewPlace, ParticipantShown, PlaceShown,
 };
 pub use self::read::{
-    ChangeShown, DraftShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
+    AsideShown, ChangeShown, NoteRow, NoteShown, NotesPage, NotesWanted, SearchHit, StampShown, SubjectShown,
 };
 pub use self::status::{DeviceStatus, HeldNote, HomeStatus, SpaceStatus, Verification};
 pub use self::sync::Invited;

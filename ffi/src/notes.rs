@@ -142,6 +142,16 @@ impl Home {
         Ok(self.write(move |home, now| Ok(home.release_note(note, now)?)).await?.into())
     }
 
+    /// Takes over what was typed too late into one generation of a note: it becomes an edit of the shown one.
+    pub async fn adopt_late(
+        &self,
+        note: NoteId,
+        generation: GenerationId,
+    ) -> Result<Placed, ThicketError> {
+        let (note, generation) = (read(&note)?, read(&generation)?);
+        Ok(self.write(move |home, now| Ok(home.adopt_late(note, generation, now)?)).await?.into())
+    }
+
     /// The known real names that stand in a text as words, whatever their case: to be shown to whoever writes, and to nobody else.
     pub async fn guarded_names(
         &self,

@@ -39,9 +39,9 @@ pub struct SubjectShown {
     pub why: Option<NotCovered>,
 }
 
-/// The draft of a shared note that waits on this device.
+/// A text of a note beside the shown one: its draft, or what was typed too late on another device.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct DraftShown {
+pub struct AsideShown {
     /// Its document.
     pub generation: GenerationId,
     /// Its title, with pseudonyms.
@@ -98,7 +98,9 @@ pub struct NoteShown {
     /// How the text came to be.
     pub provenance: Provenance,
     /// The draft that this device holds of it.
-    pub draft: Option<DraftShown>,
+    pub draft: Option<AsideShown>,
+    /// What this member typed into it too late, on a device that had not seen the shown text: [`Home::adopt_late`] takes it over.
+    pub late: Vec<AsideShown>,
 }
 
 /// Which notes a list is to have; what is none does not matter.
@@ -200,8 +202,8 @@ impl From<home::StampShown> for StampShown {
     }
 }
 
-impl From<home::DraftShown> for DraftShown {
-    fn from(draft: home::DraftShown) -> Self {
+impl From<home::AsideShown> for AsideShown {
+    fn from(draft: home::AsideShown) -> Self {
         Self {
             generation: GenerationId::of(draft.generation),
             title: draft.title,
@@ -248,6 +250,7 @@ fn show(home: &home::Home, note: home::NoteShown) -> NoteShown {
         encounter: note.encounter.map(EncounterId::of),
         provenance: note.provenance.into(),
         draft: note.draft.map(Into::into),
+        late: note.late.into_iter().map(Into::into).collect(),
     }
 }
 

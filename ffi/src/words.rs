@@ -424,5 +424,7 @@ mirror! {
         StampMissing,
         /// It is a draft of a shared note.
         Draft,
+        /// It was typed too late: the note was released or ended on another device before.
+        LateEdit,
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::home::{HeldWhy, LateShown};
+use crate::home::{AsideShown, HeldWhy};
 use crate::ids::NoteId;
 use crate::text::Unit;
 
@@ -11,7 +11,7 @@ fn own_two() -> (Desk, Desk, Relay) {
     (one, two, Relay::default())
 }
 
-fn late(desk: &Desk, note: NoteId) -> Vec<LateShown> {
+fn late(desk: &Desk, note: NoteId) -> Vec<AsideShown> {
     desk.home.note(note).expect("shown").late
 }
 

@@ -49,10 +49,10 @@ pub struct StampShown {
     pub subjects: Vec<SubjectShown>,
 }
 
-/// The draft of a shared note that waits on this device.
+/// A text of a note beside the shown one: its draft, or what was typed into a generation after the shown one was made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftShown {
-    /// The draft's generation.
+pub struct AsideShown {
+    /// The generation that it was typed into.
     pub generation: GenerationId,
     /// Its title, rendered.
     pub title: String,
@@ -61,21 +61,6 @@ pub struct DraftShown {
     /// Its text, rendered.
     pub text: String,
     /// Its text with its tokens.
-    pub prose: Prose,
-    /// Where it stands, and for whom it waits.
-    pub stamp: StampShown,
-}
-
-/// What was typed into a generation after the shown one was made from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LateShown {
-    /// The generation that it was typed into.
-    pub generation: GenerationId,
-    /// The title there, rendered.
-    pub title: String,
-    /// The text there, rendered.
-    pub text: String,
-    /// The text there with its tokens.
     pub prose: Prose,
     /// Where it stands, and for whom it waits.
     pub stamp: StampShown,
@@ -123,9 +108,9 @@ pub struct NoteShown {
     /// How the text came to be.
     pub provenance: Provenance,
     /// The draft that this device holds of it.
-    pub draft: Option<DraftShown>,
+    pub draft: Option<AsideShown>,
     /// What this member typed too late, to be taken over with [`Home::adopt_late`].
-    pub late: Vec<LateShown>,
+    pub late: Vec<AsideShown>,
 }
 
 /// Which notes a list is to have.
@@ -208,7 +193,7 @@ impl Home {
         let rendered = mention::render(&view.text, name);
         let editable = mention::render_for_editor(&view.text, name, |name| self.resolve(&notebook, name));
         let draft = rows.iter().find(|row| !row.is_shown && !row.is_late && self.is_own_draft(row));
-        let late = rows.iter().filter(|row| self.is_own_late(row)).map(|row| self.show_late(row));
+        let late = rows.iter().filter(|row| self.is_own_late(row)).map(|row| self.show_aside(row));
         let (people, nobody) = (view.people(), view.is_without_people());
         Ok(NoteShown {
             id: note,
@@ -229,16 +214,16 @@ impl Home {
             stamp: self.stamp_of(shown)?,
             encounter: view.meta.encounter,
             provenance: view.meta.provenance,
-            draft: draft.map(|row| self.show_draft(row)).transpose()?,
+            draft: draft.map(|row| self.show_aside(row)).transpose()?,
             late: late.collect::<Result<_, _>>()?,
             prose: view.text,
         })
     }
 
-    fn show_draft(&self, row: &GenerationRow) -> Result<DraftShown, HomeError> {
+    fn show_aside(&self, row: &GenerationRow) -> Result<AsideShown, HomeError> {
         let view = open_view(row)?;
         let name = |token| self.name_of(&row.notebook, token);
-        Ok(DraftShown {
+        Ok(AsideShown {
             generation: row.generation,
             title: mention::render(&view.title, name).text,
             text: mention::render(&view.text, name).text,
@@ -246,11 +231,6 @@ impl Home {
             prose: view.text,
             stamp: self.stamp_of(row)?,
         })
-    }
-
-    fn show_late(&self, row: &GenerationRow) -> Result<LateShown, HomeError> {
-        let DraftShown { generation, title, text, prose, stamp } = self.show_draft(row)?;
-        Ok(LateShown { generation, title, text, prose, stamp })
     }
 
     /// Tells whether a generation is a draft of this member that has not ended.
