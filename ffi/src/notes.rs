@@ -143,11 +143,7 @@ impl Home {
     }
 
     /// Takes over what was typed too late into one generation of a note: it becomes an edit of the shown one.
-    pub async fn adopt_late(
-        &self,
-        note: NoteId,
-        generation: GenerationId,
-    ) -> Result<Placed, ThicketError> {
+    pub async fn adopt_late(&self, note: NoteId, generation: GenerationId) -> Result<Placed, ThicketError> {
         let (note, generation) = (read(&note)?, read(&generation)?);
         Ok(self.write(move |home, now| Ok(home.adopt_late(note, generation, now)?)).await?.into())
     }
