@@ -103,7 +103,7 @@ type Ended = Option<ClientError>;
 impl Watch<'_> {
     async fn run(&mut self, mut paused: PausedHome) -> Result<PausedHome, ClientError> {
         loop {
-            let (back, ended) = self.connect_and_stay(paused).await?;
+            let (back, ended) = Box::pin(self.connect_and_stay(paused)).await?;
             paused = back;
             let Some(why) = ended else { return Ok(paused) };
             if !why.passes() {
