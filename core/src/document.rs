@@ -27,14 +27,14 @@ use crate::view::{EncodedView, Heads, Meta, View};
 /// The name under which one device writes into one generation.
 ///
 /// Two histories under one name wedge a document for good, so it is derived from what is never shared: the device,
-/// its install (renewed when a device's files were restored) and the generation.
+/// the opening of its home (files that are put back from an old copy are opened anew) and the generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor([u8; 16]);
 
 impl Actor {
-    /// Derives the name: the first 16 bytes of H("thicket/actor/1" || device || install || generation).
-    pub fn derive(device: DeviceId, install: &[u8; 16], generation: GenerationId) -> Self {
-        Self(sign::hash("thicket/actor/1", &[device.as_bytes(), install, generation.as_bytes()]).first_16())
+    /// Derives the name: the first 16 bytes of H("thicket/actor/1" || device || opening || generation).
+    pub fn derive(device: DeviceId, opening: &[u8; 16], generation: GenerationId) -> Self {
+        Self(sign::hash("thicket/actor/1", &[device.as_bytes(), opening, generation.as_bytes()]).first_16())
     }
 
     /// The name for a draft's one change, which is a function of what it began from and what it says: no two changes have it.

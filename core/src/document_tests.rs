@@ -204,11 +204,11 @@ fn a_device_that_loads_and_goes_on_never_uses_a_number_twice() {
 }
 
 #[test]
-fn every_device_install_and_generation_writes_under_its_own_name() {
-    let derive = |device, install, generation| {
+fn every_device_opening_and_generation_writes_under_its_own_name() {
+    let derive = |device, opening, generation| {
         Actor::derive(
             DeviceId::from_bytes([device; 16]),
-            &[install; 16],
+            &[opening; 16],
             GenerationId::from_bytes([generation; 16]),
         )
     };

@@ -61,7 +61,7 @@ pub(crate) use self::team::Staged;
 pub use self::verify::Verification;
 use crate::entropy::Entropy;
 use crate::name::Name;
-use crate::ring::{HeldPrekey, InstallId, Ring, RingContents, Wrapping};
+use crate::ring::{HeldPrekey, Ring, RingContents, Wrapping};
 use crate::seal::make_prekey;
 use crate::secret::{DatabaseKey, IdentitySeed, InviteSecret, LocalKey};
 use crate::store::core_db::{self, Sealer, Setting};
@@ -84,6 +84,9 @@ pub struct Home {
     keys: Keyring,
     ledgers: Ledgers,
     documents: Documents,
+    /// Names this opening of the files: what is written in two openings goes under two names, even where the files were put
+    /// back from an old copy in between.
+    opening: [u8; 16],
     /// The last field, so that it is let go of when every file is closed.
     #[expect(dead_code, reason = "held, never read")]
     lock: HomeLock,
@@ -201,13 +204,14 @@ impl Home {
     fn assemble(
         folder: &Path,
         lock: HomeLock,
-        entropy: Box<dyn Entropy>,
+        mut entropy: Box<dyn Entropy>,
         opened: Opened,
         now: Moment,
     ) -> Result<Self, HomeError> {
         folder::finish(folder)?;
         let Opened { ring, core, derived, secrets } = opened;
         let team = read_team(&core)?;
+        let opening = entropy.bytes();
         let mut home = Self {
             folder: folder.to_owned(),
             entropy,
@@ -220,6 +224,7 @@ impl Home {
             keys: Keyring::default(),
             ledgers: Ledgers::default(),
             documents: Documents::default(),
+            opening,
             lock,
         };
         home.settle()?;
@@ -351,7 +356,6 @@ fn draw_secrets(entropy: &mut dyn Entropy) -> RingContents {
         team: TeamId::from_bytes([0; TeamId::LEN]),
         member: None,
         identity: IdentitySeed::make(entropy),
-        install: InstallId::from_bytes(entropy.bytes()),
         local: LocalKey::make(entropy),
         local_before: None,
         prekeys: vec![HeldPrekey { counter: 1, seed }],

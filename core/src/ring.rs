@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thicket_protocol::ids::KeyId;
 
-pub use self::contents::{HeldPrekey, InstallId, RingContents};
+pub use self::contents::{HeldPrekey, RingContents};
 use self::format::{Envelope, RING_BYTES_MAX};
 pub use self::format::{KDF_LANES_MAX, KDF_MEMORY_KIB_MAX, KDF_PASSES_MAX, KdfCost};
 use crate::entropy::Entropy;

@@ -181,7 +181,8 @@ pub enum Request {
     /// Adds a row to a vault, [`crate::keys::Pack`]. Answered by [`Reply::Stored`].
     #[n(6)]
     PutPack(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-    /// Asks for all batches of a space behind a position, as of now. Answered by [`Reply::Batches`].
+    /// Asks for all batches of a space behind a position, as of now; without the bodies of the device's own, which it has.
+    /// Answered by [`Reply::Batches`].
     #[n(7)]
     #[cbor(map)]
     Pull {
@@ -198,6 +199,18 @@ pub enum Request {
     /// Asks to be told of changes from now on. Answered by [`Reply::Stored`].
     #[n(9)]
     Subscribe,
+    /// Asks as [`Request::Pull`] does, by a device that lost what it had written, as one whose files were put back from
+    /// an old copy: the bodies of its own batches come too.
+    #[n(10)]
+    #[cbor(map)]
+    PullOwn {
+        /// The space.
+        #[n(0)]
+        space: SpaceId,
+        /// The position of the last batch that it has.
+        #[n(1)]
+        after: u64,
+    },
 }
 
 /// A key statement, seal or the like with its place in the server's list of its kind, from 1.
@@ -461,7 +474,8 @@ impl Frame for Request {
             | Self::PutPack(_)
             | Self::Pull { .. }
             | Self::Push(_)
-            | Self::Subscribe => Ok(()),
+            | Self::Subscribe
+            | Self::PullOwn { .. } => Ok(()),
         }
     }
 }

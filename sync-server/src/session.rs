@@ -262,6 +262,7 @@ impl ServerSession {
             | Request::PutSeal(_)
             | Request::PutPack(_)
             | Request::Pull { .. }
+            | Request::PullOwn { .. }
             | Request::Push(_)
             | Request::Subscribe => {
                 let member = self.member(store)?;
@@ -305,11 +306,8 @@ impl ServerSession {
                 }
                 Ok(Answer::of(&Reply::Stored))
             }
-            Request::Pull { space, after } => {
-                member.demand_space(&space)?;
-                let end = store.space(&member.team.id(), &space)?.map_or(0, |space| space.at.pos);
-                Ok(Answer::Batches { space, after, end })
-            }
+            Request::Pull { space, after } => begin_pull(store, member, space, after, false),
+            Request::PullOwn { space, after } => begin_pull(store, member, space, after, true),
             Request::Push(bytes) => {
                 let pushed = push::push(store, member, &bytes)?;
                 if let Some((space, pos)) = pushed.new {
@@ -402,4 +400,16 @@ impl ServerSession {
         self.answer(&Reply::Appended(entry.point()));
         Ok(())
     }
+}
+
+fn begin_pull(
+    store: &Store,
+    member: &Member,
+    space: SpaceId,
+    after: u64,
+    with_own: bool,
+) -> Result<Answer, Stop> {
+    member.demand_space(&space)?;
+    let end = store.space(&member.team.id(), &space)?.map_or(0, |space| space.at.pos);
+    Ok(Answer::Batches { space, after, end, with_own })
 }

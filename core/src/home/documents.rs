@@ -142,7 +142,7 @@ const fn commit_time(change: thicket_protocol::ids::Hash, now: Moment) -> Commit
 impl Home {
     /// The name under which this device writes into a generation.
     pub(super) fn actor(&self, generation: GenerationId) -> Actor {
-        Actor::derive(self.device, self.secrets.install.as_bytes(), generation)
+        Actor::derive(self.device, &self.opening, generation)
     }
 
     /// Takes a document out of the cache, or loads it; the caller puts it back once what was done to it is kept.

@@ -245,7 +245,13 @@ impl Home {
         let Some(team) = &self.team else { return Ok(None) };
         let (id, gov, epochs) = (team.id(), team.head(), self.epochs_held(team));
         let own = self.statements()?.into_iter().find(|said| said.body().device == self.device);
-        if own.as_ref().is_some_and(|said| said.body().epochs == epochs) {
+        // One whose private half is not here, as after files were put back from an old copy, is good for nothing.
+        let is_held = |counter| self.secrets.prekeys.iter().any(|held| held.counter == counter);
+        if own
+            .as_ref()
+            .map(PrekeyStatement::body)
+            .is_some_and(|said| said.epochs == epochs && is_held(said.counter))
+        {
             return Ok(None);
         }
         let published = own.map_or(0, |said| said.body().counter);

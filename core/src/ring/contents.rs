@@ -1,16 +1,9 @@
 //! What the ring holds.
 
 use minicbor::{Decode, Encode};
-use thicket_protocol::id_type;
 use thicket_protocol::ids::{MemberId, TeamId};
 
 use crate::secret::{DatabaseKey, HeldEpoch, IdentitySeed, LocalKey, PrekeySeed};
-
-id_type! {
-    /// Names one installation on a device; renewed, with the device's identity, when files were restored from an
-    /// image.
-    pub struct InstallId[16]
-}
 
 /// The private half of a prekey statement.
 #[derive(Debug, Encode, Decode)]
@@ -37,9 +30,6 @@ pub struct RingContents {
     /// The device's identity.
     #[cbor(n(2), with = "crate::secret::in_seal")]
     pub identity: IdentitySeed,
-    /// The installation.
-    #[n(3)]
-    pub install: InstallId,
     /// The key under which values of core.db are sealed.
     #[cbor(n(4), with = "crate::secret::in_seal")]
     pub local: LocalKey,

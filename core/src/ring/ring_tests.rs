@@ -31,7 +31,6 @@ fn contents() -> RingContents {
         team: TeamId::from_bytes([1; 32]),
         member: Some(MemberId::from_bytes([2; 16])),
         identity: IdentitySeed::from_bytes(CANARY),
-        install: InstallId::from_bytes([3; 16]),
         local: LocalKey::from_bytes(CANARY),
         local_before: Some(LocalKey::from_bytes(CANARY)),
         prekeys: vec![HeldPrekey { counter: 4, seed: PrekeySeed::from_bytes(CANARY) }],
@@ -85,12 +84,12 @@ fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
 #[test]
 fn rings_are_frozen() {
     let (folder, _) = made(passphrase());
-    insta::assert_snapshot!(digits(&written(&folder, RING_FILE)), @"452 bytes, a2169714eb9ab05f4e9c386603b53d3629dacc872f08f17047a177060bd3b1cf");
+    insta::assert_snapshot!(digits(&written(&folder, RING_FILE)), @"434 bytes, ac5d8d5ba9fecf00d338765b2f60a02b067e4d0af0bb046398ad7c7592592b1f");
     insta::assert_snapshot!(digits(&written(&folder, RING_FILE)[..62]), @"54484b5452494e4701000000000000000101000000080000000100000001ed06ce28487540c50202eb8f78cc019de34449079eecc6d13bdc7dbcce4c4ec1");
     let (folder, _) = made(key(7));
-    insta::assert_snapshot!(digits(&written(&folder, RING_FILE)), @"440 bytes, 4fd72b53fbe456f128e8fc2f7d22c9217417c6823d1991714681316f51b6ceaf");
+    insta::assert_snapshot!(digits(&written(&folder, RING_FILE)), @"422 bytes, d3c2304bd9f6caae309c5cd57e9e2deacf11a60a51f37a1b12fd0eccabaec50c");
     insta::assert_snapshot!(digits(&written(&folder, RING_FILE)[..50]), @"54484b5452494e47010000000000000001004d9b0322d57622e4d147f00b02d0b128ed06ce28487540c50202eb8f78cc019d");
-    insta::assert_snapshot!(digits(&crate::secret::encode_secret(&contents())), @"350 bytes, 50ab6ace4c8cf56f874ca77948d7475cdefe90b6d399aed2f8457a9c0bc44fb7");
+    insta::assert_snapshot!(digits(&crate::secret::encode_secret(&contents())), @"332 bytes, c75f9399f77bec8bdc4b9d3b6cc11c05cceafc4c3f8a7925fa290646bbd4c9ec");
 }
 
 #[test]

@@ -66,11 +66,16 @@ impl SyncSession {
             }
             (Asked::Statement(said), Reply::Stored) => Ok(home.take_statements(&[said.bytes()])?),
             (Asked::Seal { to, mark }, Reply::Stored) => Ok(home.mark_sealed(to, mark)?),
-            (Asked::Pull(wanted), Reply::Batches { space, first, batches, more }) if space == wanted => {
+            (Asked::Pull { space: wanted, with_own }, Reply::Batches { space, first, batches, more })
+                if space == wanted =>
+            {
                 if more {
-                    self.asked.push_front(Asked::Pull(wanted));
+                    self.asked.push_front(Asked::Pull { space, with_own });
                 }
-                self.take_batches(home, space, first, &batches, more, now)
+                if with_own || !self.lost.contains(&space) {
+                    self.take_batches(home, space, first, (&batches, with_own), more, now)?;
+                }
+                Ok(())
             }
             (Asked::Push(pushed), Reply::Receipt(bytes)) => self.take_receipt(home, &pushed, &bytes, now),
             (_, _) => Err(SyncError::Protocol("an answer of another kind")),
@@ -99,7 +104,7 @@ impl SyncSession {
             | Asked::Offered(_)
             | Asked::Statement(_)
             | Asked::Keys(_)
-            | Asked::Pull(_)
+            | Asked::Pull { .. }
             | Asked::Push(_) => Err(SyncError::Refused(refusal)),
         }
     }

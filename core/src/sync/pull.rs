@@ -84,7 +84,10 @@ impl SyncSession {
             self.progress.to_fetch = wanted.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count));
             for (space, _) in wanted.into_iter().take(PULL_WINDOW) {
                 let after = home.read_up_to(space)?.pos;
-                self.ask(&Request::Pull { space, after }, Asked::Pull(space))?;
+                let with_own = self.lost.contains(&space);
+                let request =
+                    if with_own { Request::PullOwn { space, after } } else { Request::Pull { space, after } };
+                self.ask(&request, Asked::Pull { space, with_own })?;
             }
             return Ok(Step::Asked);
         }
@@ -100,7 +103,7 @@ impl SyncSession {
         home: &mut Home,
         space: SpaceId,
         first: u64,
-        batches: &[ByteVec],
+        (batches, with_own): (&[ByteVec], bool),
         more: bool,
         now: Moment,
     ) -> Result<(), SyncError> {
@@ -130,6 +133,12 @@ impl SyncSession {
                 Found::Own(seq) => {
                     self.keep(home, space, std::mem::take(&mut checked), now)?;
                     home.place_own(space, seq, at, true)?;
+                }
+                // What was written here and is not here any more: it is fetched anew with its bodies.
+                Found::New if batch.head().device == home.device() && !with_own && lacks_bodies(&batch) => {
+                    self.keep(home, space, std::mem::take(&mut checked), now)?;
+                    self.lost.insert(space);
+                    return Ok(());
                 }
                 Found::New => {
                     let head = batch.head();
@@ -292,4 +301,8 @@ impl SyncSession {
         }
         Ok(is_fork)
     }
+}
+
+fn lacks_bodies(batch: &Batch) -> bool {
+    batch.bodies().iter().any(Option::is_none)
 }

@@ -105,7 +105,7 @@ pub(super) enum Asked {
     Statement(Box<PrekeyStatement>),
     Seal { to: DeviceId, mark: Hash },
     Pack,
-    Pull(SpaceId),
+    Pull { space: SpaceId, with_own: bool },
     Push(Pushed),
 }
 
@@ -160,6 +160,8 @@ pub struct SyncSession {
     pub(super) seals_refused: BTreeSet<(DeviceId, Hash)>,
     /// How far each space is to be read.
     pub(super) targets: BTreeMap<SpaceId, Target>,
+    /// Spaces in which own batches were met that are lost here.
+    pub(super) lost: BTreeSet<SpaceId>,
     /// Spaces that wait for the log.
     pub(super) stuck: BTreeSet<SpaceId>,
     /// How often a batch rested on more of the log than was here.
@@ -231,6 +233,7 @@ impl SyncSession {
             is_publishing_refused: false,
             seals_refused: BTreeSet::new(),
             targets: BTreeMap::new(),
+            lost: BTreeSet::new(),
             stuck: BTreeSet::new(),
             stuck_times: 0,
             is_released: false,

@@ -182,6 +182,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("pull", Request::Pull { space: SPACE, after: 70_000 }),
         ("push", Request::Push(carried("batch"))),
         ("subscribe", Request::Subscribe),
+        ("pull_own", Request::PullOwn { space: SPACE, after: 70_000 }),
     ]);
     requests
 }

@@ -258,7 +258,7 @@ fn every_frame_has_a_vector() {
     let requests: BTreeSet<u8> =
         samples::requests().iter().map(|(_, request)| frame::encode(request)[1]).collect();
     assert_eq!(requests, known::<Request>(24));
-    assert_eq!(requests, (0..10).collect());
+    assert_eq!(requests, (0..11).collect());
     let replies: BTreeSet<u8> = samples::replies().iter().map(|(_, reply)| frame::encode(reply)[1]).collect();
     assert_eq!(replies, known::<Reply>(24));
     assert_eq!(replies, (0..10).collect());

@@ -20,7 +20,7 @@ pub(super) enum Answer {
     /// Statements and seals behind serials, and rows behind what is there of each vault.
     Keys { statements: u64, seals: u64, vaults: VecDeque<VaultAt> },
     /// Batches behind a position up to another.
-    Batches { space: SpaceId, after: u64, end: u64 },
+    Batches { space: SpaceId, after: u64, end: u64, with_own: bool },
 }
 
 impl Answer {
@@ -40,9 +40,9 @@ impl ServerSession {
                 let member = self.member(store)?;
                 next_keys(store, &member, statements, seals, vaults)?
             }
-            Answer::Batches { space, after, end } => {
+            Answer::Batches { space, after, end, with_own } => {
                 let member = self.member(store)?;
-                next_batches(store, &member, space, after, end)?
+                next_batches(store, &member, space, (after, end), with_own)?
             }
         };
         if let Some(rest) = rest {
@@ -67,12 +67,13 @@ fn next_batches(
     store: &Store,
     member: &Member,
     space: SpaceId,
-    after: u64,
-    end: u64,
+    (after, end): (u64, u64),
+    with_own: bool,
 ) -> Result<(Reply, Option<Answer>), Stop> {
     member.demand_space(&space)?;
-    let page = store.batches(&member.team.id(), &space, (after, end), &member.device, BATCH_BYTES_MAX)?;
-    let rest = page.more.then_some(Answer::Batches { space, after: page.next, end });
+    let spared = (!with_own).then_some(&member.device);
+    let page = store.batches(&member.team.id(), &space, (after, end), spared, BATCH_BYTES_MAX)?;
+    let rest = page.more.then_some(Answer::Batches { space, after: page.next, end, with_own });
     let first = after.saturating_add(1);
     Ok((Reply::Batches { space, first, batches: page.items, more: page.more }, rest))
 }

@@ -79,14 +79,14 @@ impl Store {
         })
     }
 
-    /// Batches behind a position up to `end`, as they travel to that device: without its own bodies, covered ones and
-    /// dead ones.
+    /// Batches behind a position up to `end`, as they travel: without covered bodies and dead ones, and without those of the
+    /// device that is spared its own.
     pub(crate) fn batches(
         &self,
         team: &TeamId,
         space: &SpaceId,
         (after, end): (u64, u64),
-        reader: &DeviceId,
+        spared: Option<&DeviceId>,
         bytes: usize,
     ) -> Result<Page<ByteVec>, StoreError> {
         let text = "SELECT pos, device, size, count, signature, head, items FROM batches
@@ -101,8 +101,11 @@ impl Store {
                 break;
             }
             let count = size(row, 3)?;
-            let bodies =
-                if device == *reader { vec![None; count] } else { self.bodies(team, space, pos, count)? };
+            let bodies = if spared == Some(&device) {
+                vec![None; count]
+            } else {
+                self.bodies(team, space, pos, count)?
+            };
             let bodies: Vec<Option<&ByteSlice>> =
                 bodies.iter().map(|body| body.as_deref().map(<&ByteSlice>::from)).collect();
             let signature = Signature::from_bytes(row.get(4)?);

@@ -218,6 +218,85 @@ impl Phone {
     }
 }
 
+impl Phone {
+    /// A copy of the home's files, as a backup of the phone has it.
+    fn copy(&mut self) -> TempDir {
+        drop(self.home.take());
+        let copy = folder();
+        for file in std::fs::read_dir(self.folder.path()).expect("a folder").map(|file| file.expect("a file"))
+        {
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("copied");
+        }
+        self.die(1);
+        copy
+    }
+
+    fn put_back(&mut self, copy: TempDir) {
+        drop(self.home.take());
+        self.folder = copy;
+        self.die(2);
+    }
+
+    fn rewrite(&mut self, note: NoteId, text: &str) {
+        let edit = NoteEdit { text: Some(units(text)), ..NoteEdit::default() };
+        self.home().edit_note(note, edit, now()).expect("edited");
+    }
+}
+
+#[test]
+fn a_phone_put_back_from_an_old_copy_reads_what_it_wrote_since_and_goes_on() {
+    let (mut relay, mut ada, mut ben, notebook) = team_of_two();
+    let first = ada.write(notebook, "Before the copy.", About::Nobody);
+    ada.sync(&mut relay);
+    let copy = ada.copy();
+    ada.write(notebook, "After the copy.", About::Nobody);
+    ada.rewrite(first, "Before the copy. And more after it.");
+    ada.sync(&mut relay);
+    ada.put_back(copy);
+    assert_eq!(ada.texts(), ["Before the copy."]);
+    ada.rewrite(first, "Seen before the copy.");
+    ada.write(notebook, "Put back.", About::Nobody);
+    assert!(ada.sync(&mut relay).is_up_to_date);
+    assert!(ben.sync(&mut relay).is_up_to_date);
+    assert!(ada.sync(&mut relay).is_up_to_date);
+    assert_eq!(ada.texts(), ben.texts());
+    let texts = ada.texts().join(" | ");
+    for words in ["After the copy.", "Put back.", "And more after it.", "Seen"] {
+        assert!(texts.contains(words), "{words} in {texts}");
+    }
+}
+
+#[test]
+fn a_phone_put_back_from_an_old_copy_is_given_the_keys_again_that_it_got_since() {
+    let (mut relay, mut ada, mut ben, _) = team_of_two();
+    let copy = ben.copy();
+    let errand = Errand::CreateNotebook { name: name("Second"), realm: Realm::Service };
+    let events = carry(&mut ada, &mut relay, errand, FRAMES_MAX, &mut honest).expect("made");
+    let made = |event: &SyncEvent| if let SyncEvent::NotebookCreated(id) = event { Some(*id) } else { None };
+    let second = events.iter().find_map(made).expect("a notebook");
+    ada.write(second, "In the second.", About::Nobody);
+    for _ in 0..2 {
+        ada.sync(&mut relay);
+        ben.sync(&mut relay);
+    }
+    ben.write(second, "There too.", About::Nobody);
+    ben.sync(&mut relay);
+    let texts = ["In the second.", "There too."];
+    assert_eq!(ben.texts(), texts);
+    ben.put_back(copy);
+    ben.sync(&mut relay);
+    ada.sync(&mut relay);
+    let outcome = ben.sync(&mut relay);
+    // The key of his private space in the second notebook was on this phone alone, and is lost with what was under it.
+    assert!(outcome.waits_for_keys, "{outcome:?}");
+    ben.write(second, "Put back.", About::Nobody);
+    ben.sync(&mut relay);
+    ada.sync(&mut relay);
+    let texts = ["In the second.", "Put back.", "There too."];
+    assert_eq!(ada.texts(), texts);
+    assert_eq!(ben.texts(), texts);
+}
+
 fn settled(events: &[SyncEvent]) -> Option<Outcome> {
     let settled = |event: &SyncEvent| {
         if let SyncEvent::Settled(outcome) = event { Some(outcome.clone()) } else { None }
